@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"shoal"
+)
+
+// What the API needs of the store, by noun. Every query of an owned thing
+// carries its workspace; another workspace's id answers like one that never
+// existed. Methods that create or change something save the answer of the
+// request's idempotency key, when ctx has one (shoal.WithIdempotency), in
+// their own transaction. Deletes answer at once; rows are purged behind.
+
+// UserStore holds users, keys and balances.
+type UserStore interface {
+	// KeyByHash returns the key with this SHA-256; ErrKeyNotFound when there is
+	// none, it is revoked or its user is not active. An expired one is returned:
+	// the caller tells the person so.
+	KeyByHash(ctx context.Context, hash [32]byte) (shoal.Key, error)
+	User(ctx context.Context, ws shoal.WorkspaceID, id shoal.UserID) (shoal.User, error)
+	Balance(ctx context.Context, ws shoal.WorkspaceID) (shoal.Balance, error)
+	// SavedAnswer returns the answer kept for an idempotency key of the last 24 h.
+	SavedAnswer(ctx context.Context, ws shoal.WorkspaceID, route, key string) (shoal.SavedAnswer, bool, error)
+}
+
+// SquidStore holds squids.
+type SquidStore interface {
+	// CreateSquid stores s (ID, WorkspaceID, CrawlerID, CrawlerSlug, Name,
+	// Concurrency, Params, Functions set). An empty name becomes
+	// "<baseName> (N)", N being the first free number. DuplicateSquid when a
+	// living squid of the workspace has the name.
+	CreateSquid(ctx context.Context, s shoal.Squid, baseName string) (shoal.Squid, error)
+	Squid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) (shoal.Squid, error)
+	// Squids lists living squids, newest first, whose name contains name (any case).
+	Squids(ctx context.Context, ws shoal.WorkspaceID, name string, w shoal.Window) (shoal.Listing[shoal.Squid], error)
+	UpdateSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, p shoal.SquidPatch) (shoal.Squid, error)
+	SetDelivery(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, d shoal.DeliveryConfig) error
+	// EmptySquid removes the squid's tasks of the type ("url", "params" or "" for
+	// both) and their results, and returns how many tasks. A task is of type url
+	// when its params have a "url".
+	EmptySquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, taskType string) (int64, error)
+	DeleteSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) error
+	Chain(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) (shoal.Chain, error)
+	// SetChain creates or, with replace, replaces the squid's chain. Without
+	// replace an existing one is a Conflict.
+	SetChain(ctx context.Context, ws shoal.WorkspaceID, c shoal.Chain, replace bool) error
+	DeleteChain(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) error
+}
+
+// TaskStore holds tasks and uploads.
+type TaskStore interface {
+	// AddTasks adds the tasks that the squid does not have and returns them in
+	// order, with the number left out as duplicates.
+	AddTasks(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, tasks []shoal.NewTask) (added []shoal.Task, duplicates int, err error)
+	// Tasks lists living tasks, newest first; taskType as in EmptySquid.
+	Tasks(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, taskType string, w shoal.Window) (shoal.Listing[shoal.Task], error)
+	Task(ctx context.Context, ws shoal.WorkspaceID, id shoal.TaskID) (shoal.Task, error)
+	DeleteTask(ctx context.Context, ws shoal.WorkspaceID, id shoal.TaskID) error
+	// CreateUpload records an uploaded file and enqueues its import.
+	CreateUpload(ctx context.Context, u shoal.TaskUpload) error
+	Upload(ctx context.Context, ws shoal.WorkspaceID, id shoal.UploadID) (shoal.TaskUpload, error)
+	// UploadByID is Upload for the import job, which has no caller.
+	UploadByID(ctx context.Context, id shoal.UploadID) (shoal.TaskUpload, error)
+	// ImportTasks adds tasks and moves the upload to state u in one transaction;
+	// it returns how many were new. A repeat after a kill adds nothing twice.
+	ImportTasks(ctx context.Context, u shoal.TaskUpload, tasks []shoal.NewTask) (inserted int, err error)
+}
+
+// RunStore reads runs; internal/runs changes them.
+type RunStore interface {
+	Run(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID) (shoal.Run, error)
+	// SharedRun returns a run whose results are public, whoever asks.
+	SharedRun(ctx context.Context, id shoal.RunID) (shoal.Run, error)
+	// Runs lists runs, newest first, of one squid or, when squid is empty, of the workspace.
+	Runs(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, w shoal.Window) (shoal.Listing[shoal.Run], error)
+	RunTasks(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (shoal.Listing[shoal.RunTask], error)
+	// Events returns events of a run with Seq > after, oldest first, of the given kinds (none: all).
+	Events(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, after int64, limit int, kinds ...shoal.EventKind) ([]shoal.Event, error)
+	// RunLog lists requests and notes, newest first.
+	RunLog(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (shoal.Listing[shoal.Event], error)
+	// RunCredits returns what each function of a run cost, highest first.
+	RunCredits(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID) ([]shoal.FunctionCredits, error)
+	// DeleteRun deletes an ended run with its results; Conflict while it is active.
+	DeleteRun(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID) error
+	// WaitRun returns when the run's status or, with progress, any counter has
+	// changed since the caller saw seen, or ctx ends. On PostgreSQL it looks
+	// once a second.
+	WaitRun(ctx context.Context, id shoal.RunID, seen shoal.Run, progress bool) (shoal.Run, error)
+}
+
+// ResultStore reads results.
+type ResultStore interface {
+	// Results returns one page of the results of q.Squid or q.Run, oldest first.
+	// Page 10,000 costs what page 1 costs.
+	Results(ctx context.Context, q shoal.ResultQuery, w shoal.Window) (shoal.Listing[shoal.Result], error)
+	// ReadResults returns the next rows of q (keyset).
+	ReadResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
+}
+
+// AccountStore holds accounts and synchronizations.
+type AccountStore interface {
+	// SyncAccount creates the account (or refreshes it when a.ID is set and known)
+	// with its sealed cookies, and records a synchronization.
+	SyncAccount(ctx context.Context, a shoal.Account, s shoal.Sync) error
+	Sync(ctx context.Context, ws shoal.WorkspaceID, id shoal.SyncID) (shoal.Sync, error)
+	Accounts(ctx context.Context, ws shoal.WorkspaceID, w shoal.Window) (shoal.Listing[shoal.Account], error)
+	Account(ctx context.Context, ws shoal.WorkspaceID, id shoal.AccountID) (shoal.Account, error)
+	UpdateAccount(ctx context.Context, ws shoal.WorkspaceID, id shoal.AccountID, params map[string]int64) (shoal.Account, error)
+	DeleteAccount(ctx context.Context, ws shoal.WorkspaceID, id shoal.AccountID) error
+}
+
+// ExportStore finds export files.
+type ExportStore interface {
+	ExportOf(ctx context.Context, run shoal.RunID, format shoal.Format, variant string) (shoal.Export, error)
+}
+
+// Health says whether the store answers and its schema is current.
+type Health interface {
+	Ready(ctx context.Context) error
+}
+
+// Now is the clock; tests inject another.
+type Now func() time.Time

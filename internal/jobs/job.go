@@ -1,0 +1,98 @@
+// Package jobs is Shoal's durable job queue: River behind one narrow
+// interface, on SQLite and PostgreSQL alike. A job is enqueued in the
+// transaction of its caller, is worked at least once, and outlives any kill.
+package jobs
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+)
+
+// Kind names what a job does.
+type Kind string
+
+// The kinds of jobs.
+const (
+	// KindSlot works for a run for at most 20 s; args are SlotArgs.
+	KindSlot Kind = "slot"
+	// KindFinish exports a run's results and ends it; args are RunArgs.
+	KindFinish Kind = "finish"
+	// KindConvert makes a further export format; args are ConvertArgs.
+	KindConvert Kind = "convert"
+	// KindImport brings an uploaded file of tasks into its squid; args are UploadArgs.
+	KindImport Kind = "import"
+	// KindPurge removes the rows of deleted squids, runs and tasks; args are PurgeArgs.
+	KindPurge Kind = "purge"
+)
+
+// SlotArgs name one slot of a run.
+type SlotArgs struct {
+	Run  string `json:"run"`
+	Slot int    `json:"slot"`
+}
+
+// RunArgs name a run.
+type RunArgs struct {
+	Run string `json:"run"`
+}
+
+// ConvertArgs name an export to make. Fields and Omit choose its columns.
+type ConvertArgs struct {
+	Run    string   `json:"run"`
+	Format string   `json:"format"`
+	Fields []string `json:"fields,omitempty"`
+	Omit   []string `json:"omit,omitempty"`
+}
+
+// UploadArgs name a task upload.
+type UploadArgs struct {
+	Upload string `json:"upload"`
+}
+
+// PurgeArgs name what was deleted: Noun is squid, run, tasks or results.
+type PurgeArgs struct {
+	Noun string `json:"noun"`
+	PK   int64  `json:"pk"`
+}
+
+// Job is one piece of work to be done at or after At (zero: now).
+type Job struct {
+	Kind Kind
+	Args json.RawMessage
+	At   time.Time
+}
+
+// New returns a job to be done now. args must encode to JSON.
+func New(kind Kind, args any) Job {
+	b, err := json.Marshal(args)
+	if err != nil {
+		panic("jobs: args of " + string(kind) + ": " + err.Error())
+	}
+	return Job{Kind: kind, Args: b}
+}
+
+// Outcome is what a handler makes of a job.
+type Outcome int
+
+// The outcomes of a job.
+const (
+	// Done: the job is complete.
+	Done Outcome = iota
+	// Again: complete, and its successor with the same arguments is enqueued in
+	// the same transaction, so that attempts never pile up.
+	Again
+)
+
+// Handler works one job. An error makes the job be tried again with backoff;
+// ctx ends when the process stops.
+type Handler func(ctx context.Context, args json.RawMessage) (Outcome, error)
+
+// Inserter enqueues jobs in the caller's transaction. Kick tells this
+// process's workers that jobs were just committed, so that they start within
+// milliseconds; without it they are found by polling.
+type Inserter interface {
+	Insert(ctx context.Context, tx *sql.Tx, jobs ...Job) error
+	Kick()
+}

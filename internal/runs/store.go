@@ -1,0 +1,83 @@
+package runs
+
+import (
+	"context"
+	"time"
+
+	"shoal"
+)
+
+// Store is what the run engine needs of the store. One method is one
+// transaction; every method may be called from any goroutine.
+type Store interface {
+	// CreateRun writes a pending run, its run tasks (copied from the squid's
+	// active tasks in one statement) and its first event. It returns a Business
+	// error RunInProgress when the squid has an active run (a paused one counts)
+	// and NoTasksPresent when it has no active task, both decided inside the transaction.
+	CreateRun(ctx context.Context, n NewRun) (shoal.Run, error)
+	// RunByID returns a run by id alone; only the engine may call it.
+	RunByID(ctx context.Context, id shoal.RunID) (shoal.Run, error)
+	// ChangeRun loads a run for update, lets decide change it (status, reasons,
+	// outcome, times, wake-up, export bookkeeping, Shared) and writes it, an
+	// EventStatus if the status or reason changed, and the effects, in one
+	// transaction. decide is pure and may be called again if the transaction is
+	// retried. Its error is returned as it is and nothing is written.
+	ChangeRun(ctx context.Context, id shoal.RunID, actor string,
+		decide func(r *shoal.Run, now time.Time) (shoal.Effects, error)) (shoal.Run, error)
+
+	// AcquireLease takes a slot of a running run for ttl. ErrLeaseHeld when a
+	// live worker has it; ErrRunNotFound when the run is not running.
+	AcquireLease(ctx context.Context, run shoal.RunID, slot int, owner string, ttl time.Duration) (shoal.Lease, error)
+	// ReleaseLease gives the slot back and returns its unfinished work.
+	ReleaseLease(ctx context.Context, l shoal.Lease) error
+	// RenewLeases extends every lease of owner to ttl from now, by the
+	// database's clock. It returns how many it extended.
+	RenewLeases(ctx context.Context, owner string, ttl time.Duration) (int, error)
+	// Claim marks up to max requests as worked by the lease's slot and returns
+	// them, oldest first: requests of started tasks before new tasks. None
+	// ready: empty, no error. ErrFenced when the lease is not in force.
+	Claim(ctx context.Context, l shoal.Lease, max int) ([]shoal.Work, error)
+	// CommitPage commits what one page caused, grouped with other pages into
+	// one transaction, and returns when it is durable. ErrFenced when the lease
+	// is not in force; ErrStorageFull when the disk has no room (nothing was written).
+	CommitPage(ctx context.Context, p *shoal.Page) (shoal.PageResult, error)
+
+	// AddNote adds an EventNote to the run's history.
+	AddNote(ctx context.Context, run shoal.RunID, level, message string) error
+	// SetRunMessage sets done_reason_desc of a running run without changing its
+	// state; empty clears it.
+	SetRunMessage(ctx context.Context, run shoal.RunID, desc string) error
+
+	// Reconcile ends expired leases, returns their work and enqueues the slot
+	// jobs that running runs lack. all treats every lease as expired: right only
+	// at the start of a process that holds the data directory's lock.
+	Reconcile(ctx context.Context, all bool) error
+	// RunsIn returns the runs in any of the given states, oldest first, at most limit.
+	RunsIn(ctx context.Context, limit int, status ...shoal.RunStatus) ([]shoal.Run, error)
+	// RunsToWake returns paused runs whose WakeAt has come.
+	RunsToWake(ctx context.Context, now time.Time, limit int) ([]shoal.Run, error)
+
+	// CrawlerVersion returns an immutable definition.
+	CrawlerVersion(ctx context.Context, pk int64) (shoal.CrawlerVersion, error)
+	// ReadResults returns the next rows of q in order of collection (keyset).
+	ReadResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
+	// SaveExport records an export file.
+	SaveExport(ctx context.Context, e shoal.Export) error
+	// ExportOf returns a recorded export; ErrRunNotFound when there is none.
+	ExportOf(ctx context.Context, run shoal.RunID, format shoal.Format, variant string) (shoal.Export, error)
+}
+
+// NewRun is a run to create.
+type NewRun struct {
+	ID          shoal.RunID
+	WorkspaceID shoal.WorkspaceID
+	SquidID     shoal.SquidID
+	Version     shoal.CrawlerVersion // stored if its digest is new
+	Origin      shoal.Origin
+	Actor       string
+	ForceLaunch bool
+	Settings    shoal.RunSettings
+	// Start, if true, starts the run in the same transaction (running, slots
+	// enqueued) instead of leaving it pending.
+	Start bool
+}
