@@ -51,6 +51,10 @@ type Work struct {
 	// First is true for the run task's own request, whose URL the crawler
 	// builds from TaskParams: Request then holds only Seq 0 and Attempts.
 	First bool
+	// TaskResults and TaskPages are what the run task has so far: rows
+	// extracted, and requests ended. They bound it across restarts.
+	TaskResults int64
+	TaskPages   int64
 }
 
 // PageEnd says how a page's request ended.
@@ -83,7 +87,10 @@ type Page struct {
 	// (TaskMaxResults, TaskFetchSince, …), leaving the rest of its frontier.
 	CloseTask   bool
 	CloseReason string
-	Log         RequestLog
+	// Desc becomes the run task's done_reason_desc if the task ends with this
+	// page; empty: the page has nothing to say to a person.
+	Desc string
+	Log  RequestLog
 	At          time.Time
 }
 
