@@ -1,0 +1,35 @@
+package crawler
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Problem is one thing wrong with a definition. Message says what is wrong and
+// what would be right.
+type Problem struct {
+	File    string
+	Line    int // from 1; 0 when it concerns the whole file
+	Column  int // from 1
+	Message string
+}
+
+// Error returns the problem as file:line:column: message.
+func (p Problem) Error() string {
+	if p.Line == 0 {
+		return fmt.Sprintf("%s: %s", p.File, p.Message)
+	}
+	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+}
+
+// Problems are all the things wrong with a definition, in the order of its lines.
+type Problems []Problem
+
+// Error returns one line per problem.
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
