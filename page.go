@@ -91,7 +91,7 @@ type Page struct {
 	// page; empty: the page has nothing to say to a person.
 	Desc string
 	Log  RequestLog
-	At          time.Time
+	At   time.Time
 }
 
 // PageResult is what the store made of a page.
