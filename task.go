@@ -23,6 +23,14 @@ type NewTask struct {
 	Digest [16]byte
 }
 
+// AddedTasks is what a call that added tasks brought about: the tasks that are
+// new, in the order given, and how many the squid already had. It is also what
+// the store hands to Idempotency.Render for such a call.
+type AddedTasks struct {
+	Tasks      []Task
+	Duplicates int
+}
+
 // UploadState is the phase of a task file's import.
 type UploadState string
 

@@ -11,7 +11,11 @@ import (
 // carries its workspace; another workspace's id answers like one that never
 // existed. Methods that create or change something save the answer of the
 // request's idempotency key, when ctx has one (shoal.WithIdempotency), in
-// their own transaction. Deletes answer at once; rows are purged behind.
+// their own transaction: Render is handed the value the method returns beside
+// its error (shoal.AddedTasks for AddTasks, nil for a method that returns only
+// an error). Two requests with one key at the same time: the later one's
+// transaction fails and has no effect; the API then answers with the saved
+// answer. Deletes answer at once; rows are purged behind.
 
 // UserStore holds users, keys and balances.
 type UserStore interface {
