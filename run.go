@@ -150,6 +150,21 @@ type RunSettings struct {
 	NoLineBreaks        bool               `json:"no_line_breaks,omitempty"`
 }
 
+// NewRun is a run to create.
+type NewRun struct {
+	ID          RunID
+	WorkspaceID WorkspaceID
+	SquidID     SquidID
+	Version     CrawlerVersion // stored if its digest is new
+	Origin      Origin
+	Actor       string
+	ForceLaunch bool
+	Settings    RunSettings
+	// Start, if true, starts the run in the same transaction (running, slots
+	// enqueued) instead of leaving it pending.
+	Start bool
+}
+
 // Duration returns the run's execution time at now: paused time does not count.
 func (r *Run) Duration(now time.Time) time.Duration {
 	d := r.Active

@@ -68,16 +68,4 @@ type Store interface {
 }
 
 // NewRun is a run to create.
-type NewRun struct {
-	ID          shoal.RunID
-	WorkspaceID shoal.WorkspaceID
-	SquidID     shoal.SquidID
-	Version     shoal.CrawlerVersion // stored if its digest is new
-	Origin      shoal.Origin
-	Actor       string
-	ForceLaunch bool
-	Settings    shoal.RunSettings
-	// Start, if true, starts the run in the same transaction (running, slots
-	// enqueued) instead of leaving it pending.
-	Start bool
-}
+type NewRun = shoal.NewRun
