@@ -3,7 +3,7 @@ package shoal
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"hash/fnv"
+	"math/bits"
 	"time"
 )
 
@@ -40,13 +40,32 @@ func (r *Result) ID() string { return ResultID(r.RunPK, r.Digest) }
 // ResultID returns the wire id of the row with the given key in the given run:
 // 32 lower-case hexadecimal characters, the same in every process.
 func ResultID(runPK int64, key Digest) string {
-	h := fnv.New128a()
-	var b [8]byte
-	binary.BigEndian.PutUint64(b[:], uint64(runPK))
-	h.Write(b[:])
-	h.Write(key[:])
+	var b [32]byte
+	return string(AppendResultID(b[:0], runPK, key))
+}
+
+// AppendResultID appends ResultID to b without allocating. The id is the
+// 128-bit FNV-1a hash of the run's number, big-endian, and the key.
+func AppendResultID(b []byte, runPK int64, key Digest) []byte {
+	// The offset basis and prime of 128-bit FNV; the prime is 2^88 + low.
+	hi, lo := uint64(0x6c62272e07bb0142), uint64(0x62b821756295c58d)
+	step := func(c byte) {
+		const low, shift = 0x13b, 24
+		lo ^= uint64(c)
+		carry, product := bits.Mul64(lo, low)
+		hi = hi*low + carry + lo<<shift
+		lo = product
+	}
+	for i := 56; i >= 0; i -= 8 {
+		step(byte(uint64(runPK) >> i))
+	}
+	for _, c := range key {
+		step(c)
+	}
 	var sum [16]byte
-	return hex.EncodeToString(h.Sum(sum[:0]))
+	binary.BigEndian.PutUint64(sum[:8], hi)
+	binary.BigEndian.PutUint64(sum[8:], lo)
+	return hex.AppendEncode(b, sum[:])
 }
 
 // ResultQuery selects results. Exactly one of Squid and Run is set; Task
