@@ -1,0 +1,191 @@
+// Package storetest runs tests of the store, and of what stands on it, on both
+// databases: a real SQLite in a temporary directory and a real PostgreSQL.
+package storetest
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"shoal"
+	"shoal/internal/jobs"
+	"shoal/internal/pgtest"
+	"shoal/internal/store"
+)
+
+// Env is one open, migrated database with a workspace, a user and an admin key.
+type Env struct {
+	DB    *store.DB
+	Store *store.Store
+	// Jobs enqueues; nothing works the jobs unless the test calls its Run.
+	Jobs      *jobs.Client
+	Options   store.Options // to open the same database again
+	Workspace shoal.WorkspaceID
+	User      shoal.UserID
+	Key       string // of scope admin
+	stop      func()
+}
+
+// Each runs f on SQLite and on PostgreSQL, as two parallel subtests.
+func Each(t *testing.T, f func(t *testing.T, e *Env)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); f(t, SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); f(t, Postgres(t)) })
+}
+
+// SQLite returns an Env on a fresh data directory.
+func SQLite(t testing.TB) *Env {
+	t.Helper()
+	return New(t, store.Options{DataDir: t.TempDir()})
+}
+
+// Postgres returns an Env on a fresh PostgreSQL database.
+func Postgres(t testing.TB) *Env {
+	t.Helper()
+	return New(t, store.Options{DataDir: t.TempDir(), DatabaseURL: pgtest.Database(t)})
+}
+
+// New returns an Env on the database of o, made and seeded anew.
+func New(t testing.TB, o store.Options) *Env {
+	t.Helper()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	e := &Env{Options: o}
+	e.open(t)
+	e.seed(t)
+	t.Cleanup(func() { e.Close(t) })
+	return e
+}
+
+// Reopen closes the database and opens it again, as a restart does.
+func (e *Env) Reopen(t testing.TB) {
+	t.Helper()
+	e.Close(t)
+	e.open(t)
+}
+
+// Close stops the store's writer and closes the database.
+func (e *Env) Close(t testing.TB) {
+	t.Helper()
+	if e.stop != nil {
+		e.stop()
+		e.stop = nil
+	}
+}
+
+func (e *Env) open(t testing.TB) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	db, err := store.OpenDB(ctx, e.Options)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	if err := db.Migrate(ctx); err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	client, err := jobs.Open(jobs.Options{
+		DB: db.WriteDB(), Dialect: jobs.Dialect(db.Dialect()), Owner: "test-" + shoal.NewID[string](),
+		SlotWorkers: 1, OtherWorkers: 1, Logger: e.Options.Logger, Exclusive: true,
+	})
+	if err != nil {
+		t.Fatalf("jobs: %v", err)
+	}
+	e.DB, e.Jobs, e.Store = db, client, store.New(db, client)
+	e.stop = run(t, e.Store, db)
+}
+
+// run runs the store's background work and returns what ends it.
+func run(t testing.TB, s *store.Store, db *store.DB) func() {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("store.Run: %v", err)
+		}
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+}
+
+// seed writes a workspace on the unlimited plan, its user and an admin key.
+func (e *Env) seed(t testing.TB) {
+	t.Helper()
+	e.Workspace, e.User = shoal.NewID[shoal.WorkspaceID](), shoal.NewID[shoal.UserID]()
+	e.Key = "key-" + shoal.NewID[string]()
+	hash, now := sha256.Sum256([]byte(e.Key)), time.Now().UnixMicro()
+	e.Exec(t, `INSERT INTO workspaces (id, name, created_at, plan_name, credits_available) VALUES ($1, 'test', $2, 'unlimited', -1)`,
+		string(e.Workspace), now)
+	e.Exec(t, `INSERT INTO users (id, workspace_pk, email, is_staff, created_at)
+		SELECT CAST($1 AS TEXT), pk, 'owner@shoal.test', TRUE, CAST($2 AS BIGINT) FROM workspaces WHERE id = $3`,
+		string(e.User), now, string(e.Workspace))
+	e.Exec(t, `INSERT INTO api_keys (id, workspace_pk, user_pk, name, hash, prefix, scope, created_at)
+		SELECT CAST($1 AS TEXT), workspace_pk, pk, 'test', $2, 'key', 'admin', CAST($3 AS BIGINT) FROM users WHERE id = $4`,
+		shoal.NewID[string](), hash[:], now, string(e.User))
+}
+
+// Exec runs one statement outside the store.
+func (e *Env) Exec(t testing.TB, query string, args ...any) {
+	t.Helper()
+	if _, err := e.DB.WriteDB().ExecContext(context.WithoutCancel(t.Context()), query, args...); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+}
+
+// Int returns the one integer that query selects.
+func (e *Env) Int(t testing.TB, query string, args ...any) int64 {
+	t.Helper()
+	var n int64
+	if err := e.DB.ReadDB().QueryRowContext(context.WithoutCancel(t.Context()), query, args...).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+// Squid creates a squid with n active tasks {"url":"https://site.test/<i>"},
+// i from 1, in the workspace of e.
+func (e *Env) Squid(t testing.TB, n int) shoal.SquidID {
+	t.Helper()
+	id, now := shoal.NewID[shoal.SquidID](), time.Now().UnixMicro()
+	e.Exec(t, `INSERT INTO squids (id, workspace_pk, crawler_id, crawler_slug, name, next_task_seq, task_count, created_at, updated_at)
+		SELECT CAST($1 AS TEXT), pk, CAST($2 AS TEXT), 'website', CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($5 AS BIGINT)
+		FROM workspaces WHERE id = $6`,
+		string(id), CrawlerID, "squid "+string(id), n, now, string(e.Workspace))
+	pk := e.Int(t, `SELECT pk FROM squids WHERE id = $1`, string(id))
+	e.insertTasks(t, pk, n, now)
+	return id
+}
+
+// CrawlerID is the crawler of the squids that Env makes.
+const CrawlerID = "00000000000000000000000000000c01"
+
+func (e *Env) insertTasks(t testing.TB, squidPK int64, n int, now int64) {
+	t.Helper()
+	tx, err := e.DB.WriteDB().BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	insert, err := tx.PrepareContext(t.Context(), `INSERT INTO tasks (key, id, squid_pk, digest, params, has_url, created_at)
+		VALUES ($1, $2, $3, $4, $5, TRUE, $6)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer insert.Close()
+	for i := 1; i <= n; i++ {
+		params := fmt.Sprintf(`{"url":"https://site.test/%d"}`, i)
+		digest := sha256.Sum256([]byte(params))
+		if _, err := insert.ExecContext(t.Context(), squidPK<<40|int64(i), shoal.NewID[string](), squidPK, digest[:16], params, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
