@@ -124,6 +124,9 @@ func (c *Client) Insert(ctx context.Context, tx *sql.Tx, jobs ...Job) error {
 	if _, err := c.insert.InsertManyFastTx(ctx, tx, params); err != nil {
 		return fmt.Errorf("insert jobs: %w", err)
 	}
+	if err := c.notify(ctx, tx); err != nil {
+		return fmt.Errorf("insert jobs: %w", err)
+	}
 	return nil
 }
 
@@ -146,8 +149,8 @@ func (c *Client) Ready(ctx context.Context) error {
 	if c.kick.Load() == nil {
 		return nil
 	}
-	if silent := time.Since(time.Unix(0, c.lastBeat.Load())); silent > missedHeartbeats*c.Heartbeat {
-		return fmt.Errorf("jobs are not ready: no heartbeat was written for %s", silent.Round(time.Second))
+	if !c.alive() {
+		return fmt.Errorf("jobs are not ready: no heartbeat was written for %s", c.silence().Round(time.Second))
 	}
 	return nil
 }

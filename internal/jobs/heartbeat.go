@@ -72,6 +72,8 @@ func (c *Client) beat(ctx context.Context) (lost bool, err error) {
 
 // leave removes this process from the living and requeues what it still held.
 func (c *Client) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, endGrace)
+	defer cancel()
 	err := c.inTx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM job_clients WHERE id = $1", c.Owner); err != nil {
 			return err
@@ -112,6 +114,14 @@ func (c *Client) requeueOrphans(ctx context.Context, tx *sql.Tx) (int64, error) 
 	}
 	return res.RowsAffected()
 }
+
+// alive reports whether the last heartbeat is recent enough for no peer to have
+// given this process up. It goes by wall time, which a suspended machine's
+// monotonic clock does not count.
+func (c *Client) alive() bool { return c.silence() <= missedHeartbeats*c.Heartbeat }
+
+// silence is the time since the last heartbeat was written.
+func (c *Client) silence() time.Duration { return time.Since(time.Unix(0, c.lastBeat.Load())) }
 
 // beaten notes a heartbeat that was committed with that many jobs requeued.
 func (c *Client) beaten(requeued int64) {

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"log/slog"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -11,32 +12,32 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// driver is River's own driver with two changes. It says that it can neither
+// ourDriver is River's own driver with two changes. It says that it can neither
 // listen nor notify: River's notifications cost a row (SQLite) or a payload per
 // job (PostgreSQL), and a poll of their own. And it installs our pilot.
-type driver struct {
+type ourDriver struct {
 	riverdriver.Driver[*sql.Tx]
 	pilot *pilot
 }
 
-func newDriver(o *Options) *driver {
-	return &driver{
+func newDriver(o *Options) *ourDriver {
+	return &ourDriver{
 		Driver: o.Dialect.driver(o.DB),
-		pilot:  &pilot{owner: o.Owner},
+		pilot:  &pilot{owner: o.Owner, alive: func() bool { return true }},
 	}
 }
 
 // SupportsListener makes River poll, and lets a local wake-up through.
-func (d *driver) SupportsListener() bool { return false }
+func (d *ourDriver) SupportsListener() bool { return false }
 
 // SupportsListenNotify keeps River from notifying where nobody listens.
-func (d *driver) SupportsListenNotify() bool { return false }
+func (d *ourDriver) SupportsListenNotify() bool { return false }
 
 // PluginInit is part of River's plug-in interface; there is nothing to do.
-func (d *driver) PluginInit(*baseservice.Archetype) {}
+func (d *ourDriver) PluginInit(*baseservice.Archetype) {}
 
 // PluginPilot hands River our pilot.
-func (d *driver) PluginPilot() riverpilot.Pilot { return d.pilot }
+func (d *ourDriver) PluginPilot() riverpilot.Pilot { return d.pilot }
 
 // pilot sits between River's client and its driver. River pins no stability on
 // this interface; the module's version is pinned, and the tests of this package
@@ -44,6 +45,7 @@ func (d *driver) PluginPilot() riverpilot.Pilot { return d.pilot }
 type pilot struct {
 	riverpilot.StandardPilot
 	owner string
+	alive func() bool // whether our heartbeat is recent
 	wake  func(context.Context, []*rivertype.JobInsertResult)
 }
 
@@ -62,6 +64,16 @@ func (p *pilot) kick() {
 	})
 }
 
+// JobGetAvailable claims jobs, but not for a process that stood still: its jobs
+// may have been taken over, and it could claim the very job that an earlier
+// attempt of its own still works. Its next heartbeat tells and ends those.
+func (p *pilot) JobGetAvailable(ctx context.Context, exec riverdriver.Executor, state riverpilot.ProducerState, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	if !p.alive() {
+		return &riverdriver.JobGetAvailableResult{}, nil
+	}
+	return p.StandardPilot.JobGetAvailable(ctx, exec, state, params)
+}
+
 // JobSetStateIfRunningMany records how jobs ended, but only of those that this
 // process still holds. River checks no owner: without this, a process that was
 // thought dead and comes back would end the jobs that others took over.
@@ -70,10 +82,12 @@ func (p *pilot) JobSetStateIfRunningMany(ctx context.Context, exec riverdriver.E
 	if err != nil {
 		return nil, err
 	}
-	held := make(map[int64]bool, len(rows))
+	held := make(map[int64]int, len(rows))
 	for _, row := range rows {
 		last := len(row.AttemptedBy) - 1
-		held[row.ID] = row.State == rivertype.JobStateRunning && last >= 0 && row.AttemptedBy[last] == p.owner
+		if row.State == rivertype.JobStateRunning && last >= 0 && row.AttemptedBy[last] == p.owner {
+			held[row.ID] = row.Attempt
+		}
 	}
 	ours := onlyHeld(params, held)
 	if len(ours.ID) == 0 {
@@ -82,11 +96,13 @@ func (p *pilot) JobSetStateIfRunningMany(ctx context.Context, exec riverdriver.E
 	return p.StandardPilot.JobSetStateIfRunningMany(ctx, exec, ours)
 }
 
-// onlyHeld copies the parallel slices of params without the jobs not held.
-func onlyHeld(params *riverdriver.JobSetStateIfRunningManyParams, held map[int64]bool) *riverdriver.JobSetStateIfRunningManyParams {
+// onlyHeld copies the parallel slices of params without the jobs not held, nor
+// the failures of an earlier attempt than the one held.
+func onlyHeld(params *riverdriver.JobSetStateIfRunningManyParams, held map[int64]int) *riverdriver.JobSetStateIfRunningManyParams {
 	kept := &riverdriver.JobSetStateIfRunningManyParams{Now: params.Now, Schema: params.Schema}
 	for i, id := range params.ID {
-		if !held[id] {
+		attempt, ok := held[id]
+		if !ok || failedEarlier(params.ErrData[i], attempt) {
 			continue
 		}
 		kept.ID = append(kept.ID, id)
@@ -99,6 +115,16 @@ func onlyHeld(params *riverdriver.JobSetStateIfRunningManyParams, held map[int64
 		kept.State = append(kept.State, params.State[i])
 	}
 	return kept
+}
+
+// failedEarlier reports whether a failure, as River records it, is of another
+// attempt than the given one.
+func failedEarlier(failure []byte, attempt int) bool {
+	if len(failure) == 0 {
+		return false
+	}
+	var of rivertype.AttemptError
+	return json.Unmarshal(failure, &of) == nil && of.Attempt != attempt
 }
 
 // quiet returns a logger for River, which logs each start, stop and retry as

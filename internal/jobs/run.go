@@ -50,6 +50,7 @@ func (c *Client) Run(ctx context.Context, handlers map[Kind]Handler) error {
 	}
 	w := &work{client: c, handlers: handlers, ends: map[*context.CancelCauseFunc]bool{}}
 	d := newDriver(&c.Options)
+	d.pilot.alive = c.alive
 	rc, err := river.NewClient(d, c.config(w))
 	if err != nil {
 		return fmt.Errorf("run jobs: %w", err)
@@ -71,17 +72,14 @@ func (c *Client) Run(ctx context.Context, handlers map[Kind]Handler) error {
 	stopped, markStopped := context.WithCancel(steady)
 	var wg sync.WaitGroup
 	wg.Go(func() { c.keepAlive(stopped, w) })
+	if c.Dialect == Postgres {
+		wg.Go(func() { c.listen(stopped) })
+	}
 	<-ctx.Done()
 	err = c.stop(steady, rc, w)
 	markStopped()
 	wg.Wait()
-	return errors.Join(err, c.finishLeave(steady))
-}
-
-func (c *Client) finishLeave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, endGrace)
-	defer cancel()
-	return c.leave(ctx)
+	return errors.Join(err, c.leave(steady))
 }
 
 // stop stops River in an orderly way, within StopTimeout and a grace.

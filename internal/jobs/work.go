@@ -48,7 +48,8 @@ func (w *work) Work(ctx context.Context, job *river.Job[payload]) error {
 	return nil
 }
 
-// handle calls the handler. A panic becomes an error.
+// handle calls the handler. A panic becomes an error, and so does any answer to
+// a job that was taken over meanwhile.
 func (w *work) handle(ctx context.Context, job *river.Job[payload]) (outcome Outcome, err error) {
 	ctx, end := context.WithCancelCause(ctx)
 	w.mu.Lock()
@@ -62,6 +63,9 @@ func (w *work) handle(ctx context.Context, job *river.Job[payload]) (outcome Out
 		w.mu.Lock()
 		delete(w.ends, &end)
 		w.mu.Unlock()
+		if context.Cause(ctx) == ErrLost {
+			err = ErrLost
+		}
 		end(nil)
 	}()
 	return w.handlers[Kind(job.Kind)](ctx, job.Args.raw)
@@ -73,7 +77,7 @@ func (w *work) again(ctx context.Context, job *river.Job[payload]) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endGrace)
 	defer cancel()
 	err := w.client.inTx(ctx, func(tx *sql.Tx) error {
-		if _, err := river.JobCompleteTx[*driver](ctx, tx, job); err != nil {
+		if _, err := river.JobCompleteTx[*ourDriver](ctx, tx, job); err != nil {
 			return err
 		}
 		return w.client.Insert(ctx, tx, Job{Kind: Kind(job.Kind), Args: job.Args.raw})
@@ -94,6 +98,9 @@ func (w *work) judge(ctx context.Context, job *river.Job[payload], err error) er
 	switch {
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		log.Debug("job interrupted by the stop; it is requeued")
+		return err
+	case errors.Is(err, ErrLost):
+		log.Info("job was taken over; this attempt of it is void")
 		return err
 	case permanent[shoal.KindOf(err)]:
 		log.Error("job given up: another attempt cannot mend this")
