@@ -21,7 +21,7 @@ import (
 const schemaVersion = 1
 
 // Store is the database in Shoal's words. Its methods may be called from any
-// goroutine; Run must be running for pages, claims and leases to go through.
+// goroutine; Serve must be running for pages, claims and leases to go through.
 type Store struct {
 	db   *DB
 	jobs jobs.Inserter
@@ -32,22 +32,28 @@ type Store struct {
 	// in order of arrival, so that a person's request waits for at most one
 	// batch of pages.
 	turn chan struct{}
+	// runs serves runs from memory; nil on PostgreSQL.
+	runs *runCache
 }
 
 // New returns a store on an open, migrated database.
 func New(db *DB, inserter jobs.Inserter) *Store {
-	return &Store{
+	s := &Store{
 		db: db, jobs: inserter, log: db.log, read: db.read,
 		turn: make(chan struct{}, 1),
 	}
+	if db.dialect == SQLite {
+		s.runs = newRunCache()
+	}
+	return s
 }
 
 // Ready reports whether the database answers and its schema is this program's.
 func (s *Store) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
 
-// Run does the store's work in the background (group commits, checkpoints,
+// Serve does the store's work in the background (group commits, checkpoints,
 // removal of what has expired) until ctx ends. It returns nil then.
-func (s *Store) Run(ctx context.Context) error {
+func (s *Store) Serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.tend(ctx) })
 	err := g.Wait()

@@ -102,11 +102,11 @@ func (e *Env) open(t testing.TB) {
 func run(t testing.TB, s *store.Store, db *store.DB) func() {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	go func() { ended <- s.Run(ctx) }()
+	go func() { ended <- s.Serve(ctx) }()
 	return func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("store.Run: %v", err)
+			t.Errorf("store.Serve: %v", err)
 		}
 		if err := db.Close(); err != nil {
 			t.Errorf("close: %v", err)
@@ -153,8 +153,8 @@ func (e *Env) Int(t testing.TB, query string, args ...any) int64 {
 func (e *Env) Squid(t testing.TB, n int) shoal.SquidID {
 	t.Helper()
 	id, now := shoal.NewID[shoal.SquidID](), time.Now().UnixMicro()
-	e.Exec(t, `INSERT INTO squids (id, workspace_pk, crawler_id, crawler_slug, name, next_task_seq, task_count, created_at, updated_at)
-		SELECT CAST($1 AS TEXT), pk, CAST($2 AS TEXT), 'website', CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($5 AS BIGINT)
+	e.Exec(t, `INSERT INTO squids (id, workspace_pk, crawler_id, crawler_slug, name, name_lower, next_task_seq, task_count, url_task_count, created_at, updated_at)
+		SELECT CAST($1 AS TEXT), pk, CAST($2 AS TEXT), 'website', CAST($3 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), CAST($4 AS BIGINT), CAST($4 AS BIGINT), CAST($5 AS BIGINT), CAST($5 AS BIGINT)
 		FROM workspaces WHERE id = $6`,
 		string(id), CrawlerID, "squid "+string(id), n, now, string(e.Workspace))
 	pk := e.Int(t, `SELECT pk FROM squids WHERE id = $1`, string(id))
