@@ -31,11 +31,23 @@ type Response struct {
 	Body []byte
 	// WireBytes is what came over the wire for the body.
 	WireBytes int64
-	Elapsed   time.Duration
+	// Elapsed is what the last exchange took, from its start to the body's last
+	// byte; waiting for the host's turn and earlier tries are not in it.
+	Elapsed time.Duration
 	// Redirects are the URLs passed on the way, the first request's first.
 	Redirects []string
 	// Tries is how many attempts Do made.
 	Tries int
+
+	buf *buffer
+}
+
+// Release gives the body's memory back for other pages. Body must not be used
+// afterwards. Calling it is an economy, not a duty; calling it twice is harmless.
+func (r *Response) Release() {
+	buf := r.buf
+	r.buf, r.Body = nil, nil
+	buf.release()
 }
 
 // Failure classes why no usable answer came.

@@ -1,0 +1,95 @@
+package fetch
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+)
+
+// exchange sends the hop's request and reads the answer. It gives a page, or for
+// a redirect the Location with a Response that has its status alone.
+func (c *call) exchange(parent context.Context, started time.Time) (*Response, string, *failure) {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	o := &c.f.options
+	w := newWatch(cancel, started, o.HeaderTimeout, o.BodyWindow, c.policy.Timeout)
+	defer w.stop()
+
+	host := c.hop.url.Host
+	res, err := c.f.transport.RoundTrip(c.request().WithContext(ctx))
+	if err != nil {
+		return nil, "", noAnswer(host, err, context.Cause(ctx))
+	}
+	defer res.Body.Close()
+	w.body()
+	if c.policy.Cookies != nil {
+		if cookies := res.Cookies(); len(cookies) > 0 {
+			c.policy.Cookies.SetCookies(c.hop.url, cookies)
+		}
+	}
+	if location := res.Header.Get("Location"); location != "" && isRedirect(res.StatusCode) && c.policy.MaxRedirects >= 0 {
+		drain(res.Body)
+		return &Response{Status: res.StatusCode}, location, nil
+	}
+	if res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+		drain(res.Body)
+		return nil, "", badStatus(host, res, time.Now())
+	}
+	resp := &Response{URL: shown(c.hop.url), Status: res.StatusCode, Header: res.Header}
+	if fail := c.read(ctx, res, resp, w); fail != nil {
+		fail.Status = res.StatusCode
+		return nil, "", fail
+	}
+	resp.Elapsed = time.Since(started)
+	return resp, "", nil
+}
+
+// drain reads what is left of a small body, so that the connection can serve the
+// next request; a long one costs less to drop with its connection.
+func drain(body io.Reader) {
+	io.CopyN(io.Discard, body, 32<<10)
+}
+
+// read fills in the body, decompressed and, for text, as UTF-8.
+func (c *call) read(ctx context.Context, res *http.Response, resp *Response, w *watch) *failure {
+	host := c.hop.url.Host
+	in := wire{from: res.Body, watch: w}
+	resp.MediaType = mediaType(res.Header.Get("Content-Type"))
+	buf, err := readBody(&in, res, c.policy.MaxBytes, c.cut)
+	resp.WireBytes = in.read
+	switch {
+	case err == errTooLarge:
+		return failf(FailTooLarge, nil, "the body from %s is larger than %d bytes", host, c.policy.MaxBytes)
+	case err != nil:
+		return brokenBody(host, err, in.err, context.Cause(ctx))
+	}
+	if buf, err = unzipFile(buf, resp, c.hop.url.Path, c.policy.MaxBytes); err != nil {
+		return failf(FailTooLarge, nil, "the file from %s is larger than %d bytes when unpacked", host, c.policy.MaxBytes)
+	}
+	if resp.MediaType == "" {
+		resp.MediaType = sniff(buf.bytes())
+	}
+	resp.buf = toUTF8(buf, resp.MediaType, res.Header.Get("Content-Type"))
+	resp.Body = resp.buf.bytes()
+	return nil
+}
+
+// wire reads the body as it comes, counts it and keeps its error apart from those
+// of decoding.
+type wire struct {
+	from  io.Reader
+	watch *watch
+	read  int64
+	err   error
+}
+
+func (r *wire) Read(p []byte) (int, error) {
+	n, err := r.from.Read(p)
+	r.read += int64(n)
+	r.watch.progress(n)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
+}

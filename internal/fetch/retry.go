@@ -1,0 +1,109 @@
+package fetch
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxBackoff bounds the wait between two tries.
+const maxBackoff = 30 * time.Second
+
+// again says whether another try is due, and after what wait.
+func (c *call) again(fail *failure) (time.Duration, bool) {
+	switch {
+	case !fail.passing || c.tries > c.policy.Retries:
+		return 0, false
+	case !fail.unsent && !idempotent(c.hop.method) && fail.Status != http.StatusTooManyRequests:
+		return 0, false
+	case fail.RetryAfter > c.policy.MaxWait:
+		return 0, false
+	case fail.RetryAfter > 0:
+		// The whole host is held until then: the next try waits its turn there.
+		return 0, true
+	}
+	wait := c.f.options.Backoff << min(c.tries-1, 16)
+	wait = min(wait, maxBackoff, c.policy.MaxWait)
+	// Between a half and the whole, so that those who failed together do not
+	// come back together.
+	return wait/2 + time.Duration(c.f.options.Rand()*float64(wait/2)), true
+}
+
+// idempotent methods may be sent twice (RFC 9110, section 9.2.2).
+func idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// badStatus makes the failure of a 429 or a 5xx.
+func badStatus(host string, res *http.Response, now time.Time) *failure {
+	after := RetryAfter(res.Header.Get("Retry-After"), now)
+	var f *failure
+	switch res.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		f = failf(FailTooMany, nil, "%s answered %d %s", host, res.StatusCode, http.StatusText(res.StatusCode))
+		if after > 0 {
+			f.Message += " and asks to be left alone for " + after.Round(time.Second).String()
+		}
+		f.RetryAfter = after
+	default:
+		f = failf(FailServer, nil, "%s answered %d %s", host, res.StatusCode, http.StatusText(res.StatusCode))
+	}
+	f.Status = res.StatusCode
+	f.passing = res.StatusCode != http.StatusNotImplemented && res.StatusCode != http.StatusHTTPVersionNotSupported
+	return f
+}
+
+// maxRetryAfter bounds what a Retry-After can ask for.
+const maxRetryAfter = 24 * time.Hour
+
+// RetryAfter reads a Retry-After header (RFC 9110, section 10.2.3): seconds or a
+// date. It gives 0 for none, one in the past or one that cannot be read, and at
+// most a day.
+func RetryAfter(value string, now time.Time) time.Duration {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0
+	}
+	if digits, _, _ := strings.Cut(value, "."); digits != "" && strings.Trim(digits, "0123456789") == "" {
+		seconds, err := strconv.ParseFloat(value, 64)
+		switch {
+		case err != nil && len(digits) < 10:
+			return 0
+		case err != nil || seconds > maxRetryAfter.Seconds():
+			return maxRetryAfter
+		}
+		return time.Duration(seconds * float64(time.Second))
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(0, min(at.Sub(now), maxRetryAfter))
+}
+
+// outcome is what an exchange tells the pace of its host.
+type outcome struct {
+	answered   bool // an answer came, of whatever kind
+	overloaded bool // 429 or 503
+	retryAfter time.Duration
+	problem    string // what went wrong, for the person who asks why it waits
+}
+
+func outcomeOf(ctx context.Context, fail *failure) outcome {
+	switch {
+	case fail == nil:
+		return outcome{answered: true}
+	case ctx.Err() != nil:
+		return outcome{}
+	}
+	return outcome{
+		answered: fail.Status != 0, overloaded: fail.Failure == FailTooMany,
+		retryAfter: fail.RetryAfter, problem: fail.Message,
+	}
+}

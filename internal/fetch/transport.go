@@ -1,0 +1,93 @@
+package fetch
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// maxHeaderBytes bounds an answer's headers.
+const maxHeaderBytes = 1 << 20
+
+// newTransport tunes net/http for many pages of few hosts: connections are kept,
+// HTTP/2 is spoken where offered, and what the transport would do by itself
+// (compression, proxies from the environment) is off because this package must
+// see it.
+func newTransport(o Options) *http.Transport {
+	d := &dialer{dial: o.Dial, timeout: o.TLSTimeout, config: &tls.Config{}}
+	if o.TLS != nil {
+		d.config = o.TLS.Clone()
+	}
+	d.config.NextProtos = []string{"h2", "http/1.1"}
+	if d.config.ClientSessionCache == nil {
+		d.config.ClientSessionCache = tls.NewLRUClientSessionCache(1024)
+	}
+	return &http.Transport{
+		DialContext:            d.plain,
+		DialTLSContext:         d.tls,
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true,
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    64,
+		IdleConnTimeout:        90 * time.Second,
+		ReadBufferSize:         16 << 10,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		HTTP2: &http.HTTP2Config{
+			SendPingTimeout:           15 * time.Second,
+			PingTimeout:               15 * time.Second,
+			WriteByteTimeout:          30 * time.Second,
+			MaxReceiveBufferPerStream: 1 << 20,
+		},
+	}
+}
+
+// connError is a failure before anything of the request was sent.
+type connError struct {
+	handshake bool
+	err       error
+}
+
+func (e *connError) Error() string { return e.err.Error() }
+func (e *connError) Unwrap() error { return e.err }
+
+// dialer opens connections and marks which step failed.
+type dialer struct {
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	config  *tls.Config
+	timeout time.Duration
+}
+
+func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := d.dial(ctx, network, address)
+	if err != nil {
+		return nil, &connError{err: err}
+	}
+	return conn, nil
+}
+
+func (d *dialer) tls(ctx context.Context, network, address string) (net.Conn, error) {
+	raw, err := d.plain(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	config := d.config
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, &connError{err: err}
+		}
+		config = config.Clone()
+		config.ServerName = strings.TrimSuffix(host, ".")
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, &connError{handshake: true, err: err}
+	}
+	return conn, nil
+}
