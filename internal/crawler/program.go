@@ -3,6 +3,7 @@
 package crawler
 
 import (
+	"regexp"
 	"time"
 
 	"shoal"
@@ -16,6 +17,20 @@ type Program struct {
 	Source []byte
 	// Policy is how its requests are to be made.
 	Policy Policy
+	// ErrorBudget is the share of tasks that may fail, 0..1.
+	ErrorBudget float64
+	// Starts are the possible first requests; the first whose When holds is made.
+	Starts []*Start
+	// Pages are the kinds of pages, by name.
+	Pages map[string]*Page
+	// Since names the date field that fetch_since compares; empty: none.
+	Since string
+	// Detect are the rules for every page kind, after the kind's own.
+	Detect []*Detect
+
+	task   inputs // what a task takes
+	squid  inputs // what a squid takes, add-ons apart
+	addons []addon
 }
 
 // Policy is how a crawler's requests are to be made. Zero values leave the
@@ -37,4 +52,178 @@ type Policy struct {
 	Timeout time.Duration
 	// Retries is how often a failed request is tried again; -1: the fetcher's default.
 	Retries int
+}
+
+// Message is what a request has besides its URL, as templates.
+type Message struct {
+	Method string // empty: GET
+	Header []HeaderLine
+	Body   *Template // nil: none
+}
+
+// HeaderLine is one header of a request.
+type HeaderLine struct {
+	Name  string
+	Value *Template
+}
+
+// Plain reports whether the request is a GET without headers of its own.
+func (m *Message) Plain() bool { return m.Method == "" && len(m.Header) == 0 && m.Body == nil }
+
+// Start is a task's first request.
+type Start struct {
+	When *Expr // nil: always
+	URL  *Template
+	Page string
+	Message
+}
+
+// Format is what a page kind's source is.
+type Format string
+
+// The formats of a page.
+const (
+	HTML Format = "html" // CSS selectors on the document
+	XML  Format = "xml"  // element names, read as a stream; gzip is unpacked
+	JSON Format = "json" // dotted paths
+	Text Format = "text" // regular expressions
+)
+
+// Page is a kind of page: what to follow on it and which rows it gives.
+type Page struct {
+	Name   string
+	Format Format
+	// AnyStatus reads pages of every HTTP status; else only 2xx.
+	AnyStatus bool
+	Follow    []*Follow
+	Rows      *Rows // nil: none
+	Stop      []*Expr
+	Detect    []*Detect
+}
+
+// Scope bounds which links are followed, compared with the task's start.
+type Scope string
+
+// The scopes of a follow rule.
+const (
+	ScopeAny    Scope = "any"
+	ScopeHost   Scope = "host"   // the same host, "www." apart
+	ScopeDomain Scope = "domain" // the same registrable domain
+	ScopePrefix Scope = "prefix" // the same origin, under the directory of the start's path
+)
+
+// Scopes are the scopes' names.
+var Scopes = []string{string(ScopeAny), string(ScopeHost), string(ScopeDomain), string(ScopePrefix)}
+
+// Follow finds the requests that a page leads to: by Select and Attr, by Match
+// on a text page, by Path on a JSON page, or one by URL.
+type Follow struct {
+	Select string
+	Attr   string
+	Path   string
+	Match  *regexp.Regexp
+	URL    *Template
+	Page   string
+	When   *Expr // nil: always
+	// Carry sends the row that the link stands in along; the page it leads to completes it.
+	Carry bool
+	// Scope is a template that gives a Scope; nil: any.
+	Scope *Template
+	// Include and Exclude are templates of regular expressions on the URL; nil
+	// or an empty result: no such condition.
+	Include, Exclude *Template
+	// Skip are file extensions, lower case with their dot, not to follow.
+	Skip []string
+	// MaxDepth gives the most links from the start; nil: no limit.
+	MaxDepth *Expr
+	Message
+}
+
+// Rows finds the rows of a page.
+type Rows struct {
+	// Each selects the rows' elements; empty: the page is one row.
+	Each string
+	// Key names the fields that make a row unique in its run.
+	Key []string
+	// Extends completes the row that the request carried.
+	Extends bool
+	Where   *Expr // nil: every row
+	Fields  []*Field
+}
+
+// As is the type that a field's text is read as.
+type As string
+
+// The types of a field's value.
+const (
+	AsString     As = "string"      // text on one line, white space collapsed
+	AsRaw        As = "raw"         // as it stands
+	AsText       As = "text"        // readable text, a line for each block
+	AsHTML       As = "html"        // the element's markup
+	AsMarkdown   As = "markdown"    // the element as Markdown
+	AsInt        As = "int"         // the first whole number
+	AsFloat      As = "float"       // the first number
+	AsMoney      As = "money"       // an amount, its currency dropped
+	AsPercent    As = "percent"     // the number before a percent sign
+	AsBoolean    As = "boolean"     // true, yes, 1, on …
+	AsDate       As = "date"        // RFC 3339, UTC
+	AsURL        As = "url"         // absolute
+	AsLength     As = "length"      // characters of the string
+	AsTextLength As = "text_length" // characters of the text
+	AsCount      As = "count"       // how many matches
+	AsJSON       As = "json"        // JSON text, embedded
+)
+
+var asNames = []string{"string", "raw", "text", "html", "markdown", "int", "float", "money", "percent", "boolean",
+	"date", "url", "length", "text_length", "count", "json"}
+
+// Keep narrows a list of URLs.
+type Keep string
+
+// What a list of URLs may be narrowed to.
+const (
+	KeepAll      Keep = ""
+	KeepInternal Keep = "internal" // the page's host, "www." apart
+	KeepExternal Keep = "external"
+)
+
+// Field is one field of a row. Exactly one of Select (or Path), From and Value
+// is its source; a Select of "" with an Attr or As reads the row's own element.
+type Field struct {
+	Name string
+	// Index is the field's place among the crawler's attributes.
+	Index int
+	// Element is true when the value is read from an element (HTML, XML).
+	Element bool
+	Select  string
+	Attr    string
+	Path    string
+	From    string
+	Value   *Expr
+	Match   *regexp.Regexp
+	Replace []Replace
+	Split   string
+	Map     map[string]any
+	List    bool
+	Unique  bool
+	Keep    Keep
+	As      As
+	Layout  string // of a date, Go's way; empty: guess
+	Default any
+	// Required drops rows that lack the field.
+	Required bool
+	// Function is the bit of the add-on that fills the field; -1: always filled.
+	Function int
+}
+
+// Replace is a regular-expression replacement.
+type Replace struct {
+	Match *regexp.Regexp
+	With  string
+}
+
+// Detect says what a response means for the run or its account.
+type Detect struct {
+	When   *Expr
+	Reason shoal.DoneReason
 }

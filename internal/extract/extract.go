@@ -1,31 +1,36 @@
-// Package extract turns a page into rows, links and detections. It is pure:
-// it does no I/O and knows no clock but the plan's.
+// Package extract turns a page into rows, links and detections. It is pure: it
+// does no I/O and knows no clock. A crawler's program is bound once per run to
+// a Plan, in which everything that the run's params and functions decide is
+// decided; each page is then parsed once and read in one walk.
 package extract
 
 import (
-	"errors"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
+	"sync/atomic"
 
 	"shoal"
 	"shoal/internal/crawler"
 )
 
-// Plan is a program bound to one run's params and functions. Safe for
-// concurrent use.
-type Plan struct {
-	program *crawler.Program
-}
-
-// New binds p to a run's settings.
-func New(p *crawler.Program, s shoal.RunSettings) (*Plan, error) {
-	return &Plan{program: p}, nil
-}
-
 // Task is one run task as its pages see it. It is made once per run task and
-// passed by pointer; safe for concurrent use once made.
+// passed by pointer; safe for concurrent use once made, by one Plan.
 type Task struct {
 	Seq    int64
 	Params map[string]any
+
+	state atomic.Pointer[taskState]
+}
+
+// taskState is what a plan knows of a task, worked out at its first use.
+type taskState struct {
+	params map[string]any // defaults filled in
+	start  shoal.Request
+	site   site // of the start
+	err    error
 }
 
 // Page is an answer, or the failure to get one.
@@ -38,7 +43,7 @@ type Page struct {
 	Body       []byte // UTF-8 when it is text; not kept after Read
 	WireBytes  int64
 	// Failed is why the request was given up; empty when there is an answer.
-	// Read then returns the rows that waited for this page.
+	// Read then returns the row that waited for this page.
 	Failed string
 }
 
@@ -54,7 +59,7 @@ type Outcome struct {
 	StopReason string
 	// Detected is what the definition says this answer means for the run.
 	Detected shoal.DoneReason
-	// Links counts the links of the page that the definition follows, before dedupe.
+	// Links counts the page's links that the definition follows, before dedupe.
 	Links int
 	// Problem is a sentence for the log when the page could not be read as it should.
 	Problem string
@@ -63,12 +68,112 @@ type Outcome struct {
 // Policy returns how the crawler's requests are to be made.
 func (pl *Plan) Policy() crawler.Policy { return pl.program.Policy }
 
-// Start returns the task's first request: canonical URL, Digest, Page and Extra set.
+// Start returns the task's first request: canonical URL, Digest, Page and
+// Extra set. The error is a *shoal.Error when the URL is none that can be fetched.
 func (pl *Plan) Start(t *Task) (shoal.Request, error) {
-	return shoal.Request{}, errors.New("start: no page kinds")
+	st := pl.state(t)
+	return st.start, st.err
 }
 
-// Read reads the answer pg to the task's request req.
-func (pl *Plan) Read(t *Task, req *shoal.Request, pg *Page) (*Outcome, error) {
-	return &Outcome{}, nil
+func (pl *Plan) state(t *Task) *taskState {
+	if st := t.state.Load(); st != nil {
+		return st
+	}
+	st := &taskState{params: pl.program.TaskParams(t.Params)}
+	st.start, st.err = pl.firstRequest(st.params)
+	st.site = newSite(st.start.URL)
+	t.state.Store(st)
+	return st
+}
+
+func (pl *Plan) firstRequest(params map[string]any) (shoal.Request, error) {
+	env := &crawler.Env{Task: params, Params: pl.params, Functions: pl.functions}
+	for _, s := range pl.program.Starts {
+		ok, err := s.When.True(env)
+		if err != nil {
+			return shoal.Request{}, fmt.Errorf("start: %w", err)
+		}
+		if !ok {
+			continue
+		}
+		raw, err := s.URL.Expand(env)
+		if err != nil {
+			return shoal.Request{}, fmt.Errorf("start: %w", err)
+		}
+		req, err := newRequest(raw, s.Page, &s.Message, env)
+		if err != nil {
+			return shoal.Request{}, err
+		}
+		return req, nil
+	}
+	return shoal.Request{}, shoal.Invalid("TaskNotValidError", "task", "no start of the crawler fits this task")
+}
+
+// newRequest builds a request from its parts. raw must be absolute, http or https.
+func newRequest(raw, page string, m *crawler.Message, env *crawler.Env) (shoal.Request, error) {
+	canonical, ok := Canonical(trim(raw))
+	if !ok {
+		return shoal.Request{}, shoal.Invalid("TaskNotValidError", "url", "%q is no address that can be fetched; it must begin with http:// or https:// and name a host", clip(raw))
+	}
+	req := shoal.Request{URL: canonical, Page: page}
+	if m.Plain() {
+		req.Digest = digest("GET", canonical, "", "")
+		return req, nil
+	}
+	extra, err := expandMessage(m, env)
+	if err != nil {
+		return shoal.Request{}, err
+	}
+	if req.Extra, err = json.Marshal(extra); err != nil {
+		return shoal.Request{}, fmt.Errorf("encode request: %w", err)
+	}
+	req.Digest = digest(extra.Method, canonical, extra.Body, "")
+	return req, nil
+}
+
+func expandMessage(m *crawler.Message, env *crawler.Env) (shoal.RequestExtra, error) {
+	extra := shoal.RequestExtra{Method: m.Method}
+	for _, h := range m.Header {
+		v, err := h.Value.Expand(env)
+		if err != nil {
+			return extra, fmt.Errorf("header %s: %w", h.Name, err)
+		}
+		if extra.Header == nil {
+			extra.Header = map[string]string{}
+		}
+		extra.Header[h.Name] = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(v)
+	}
+	if m.Body != nil {
+		body, err := m.Body.Expand(env)
+		if err != nil {
+			return extra, fmt.Errorf("body: %w", err)
+		}
+		extra.Body = body
+	}
+	return extra, nil
+}
+
+// digest is a request's identity within its run task. key is the key of the
+// row it carries, so that two rows that lead to one page are both completed.
+func digest(method, url, body, key string) shoal.Digest {
+	var buf [512]byte
+	b := buf[:0]
+	if method != "" && method != http.MethodGet {
+		b = append(b, method...)
+		b = append(b, ' ')
+	}
+	b = append(b, url...)
+	if body != "" || key != "" {
+		b = append(append(b, 0), body...)
+		b = append(append(b, 0), key...)
+	}
+	sum := sha256.Sum256(b)
+	return shoal.Digest(sum[:16])
+}
+
+func clip(s string) string {
+	if len(s) <= 100 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:100], "") + "…"
 }

@@ -1,0 +1,252 @@
+package crawler
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/vm"
+)
+
+const (
+	maxExprSource = 4096
+	maxExprNodes  = 400
+	// exprMemory is how many values one evaluation may create.
+	exprMemory = 100_000
+)
+
+// Env is what expressions and templates see. Which parts are filled in depends
+// on where the expression stands.
+type Env struct {
+	Task      map[string]any    `expr:"task"`
+	Params    map[string]any    `expr:"params"`
+	Functions map[string]any    `expr:"functions"`
+	URL       string            `expr:"url"`
+	Status    int               `expr:"status"`
+	Depth     int               `expr:"depth"`
+	MediaType string            `expr:"media_type"`
+	Bytes     int               `expr:"bytes"`
+	Header    map[string]string `expr:"header"` // lower-case names
+	Body      string            `expr:"body"`
+	InScope   bool              `expr:"in_scope"`
+	Rows      int               `expr:"rows"`
+	Links     int               `expr:"links"`
+	Row       map[string]any    `expr:"row"`
+}
+
+// Uses says which costly parts of Env an expression reads.
+type Uses struct {
+	Header, Body, Row bool
+	// Page is true when it reads anything besides params and functions.
+	Page bool
+}
+
+// Expr is a compiled expression. It does no I/O and its cost is bounded: by
+// its size, by a budget of values, and by the ban on loops within loops. Safe
+// for concurrent use.
+type Expr struct {
+	Uses    Uses
+	Source  string
+	program *vm.Program
+	raw     bool // the outermost call is raw(…)
+}
+
+var vms = sync.Pool{New: func() any { return &vm.VM{MemoryBudget: exprMemory} }}
+
+// Eval returns the expression's value.
+func (e *Expr) Eval(env *Env) (any, error) {
+	m := vms.Get().(*vm.VM)
+	defer vms.Put(m)
+	v, err := m.Run(e.program, env)
+	if err != nil {
+		return nil, fmt.Errorf("expression %q: %s", e.Source, firstLine(err))
+	}
+	return v, nil
+}
+
+// True evaluates a condition. A nil expression holds.
+func (e *Expr) True(env *Env) (bool, error) {
+	if e == nil {
+		return true, nil
+	}
+	v, err := e.Eval(env)
+	if err != nil {
+		return false, err
+	}
+	b, ok := v.(bool)
+	if !ok {
+		return false, fmt.Errorf("expression %q gave %v; a condition gives true or false", e.Source, v)
+	}
+	return b, nil
+}
+
+// names are the declared members of task, params and functions, for messages
+// about the undeclared ones.
+type names struct {
+	task, params, functions []string
+}
+
+func (n *names) of(variable string) ([]string, bool) {
+	switch variable {
+	case "task":
+		return n.task, true
+	case "params":
+		return n.params, true
+	case "functions":
+		return n.functions, true
+	}
+	return nil, false
+}
+
+// exprError is a compile error with the offset in the expression, from 0.
+type exprError struct {
+	offset int
+	msg    string
+}
+
+func (e *exprError) Error() string { return e.msg }
+
+// compileExpr compiles source. want is "bool" for conditions, else "".
+func compileExpr(source, want string, known *names) (*Expr, error) {
+	if len(source) > maxExprSource {
+		return nil, &exprError{0, fmt.Sprintf("the expression has %d characters; the most is %d", len(source), maxExprSource)}
+	}
+	check := &exprCheck{known: known}
+	opts := []expr.Option{expr.Env(&Env{}), expr.MaxNodes(maxExprNodes), expr.Optimize(true), expr.Patch(check),
+		expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat")}
+	opts = append(opts, exprFunctions...)
+	if want == "bool" {
+		opts = append(opts, expr.AsBool())
+	}
+	program, err := expr.Compile(source, opts...)
+	if check.err != nil {
+		return nil, check.err
+	}
+	if err != nil {
+		if fe, ok := errors.AsType[*file.Error](err); ok {
+			return nil, &exprError{fe.Column, explain(fe.Message)}
+		}
+		return nil, &exprError{0, firstLine(err)}
+	}
+	e := &Expr{Source: source, program: program, Uses: check.uses}
+	if call, ok := program.Node().(*ast.CallNode); ok {
+		if id, ok := call.Callee.(*ast.IdentifierNode); ok && id.Value == "raw" {
+			e.raw = true
+		}
+	}
+	return e, nil
+}
+
+func explain(msg string) string {
+	if name, ok := strings.CutPrefix(msg, "unknown name "); ok {
+		return unknown("name", name, "the expression", envNames)
+	}
+	return msg
+}
+
+var envNames = []string{"task", "params", "functions", "url", "status", "depth", "media_type", "bytes", "header", "body",
+	"in_scope", "rows", "links", "row"}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}
+
+// exprCheck walks an expression at compile time.
+type exprCheck struct {
+	known *names
+	uses  Uses
+	err   error
+}
+
+// Visit is called for every node, children first.
+func (c *exprCheck) Visit(n *ast.Node) {
+	switch n := (*n).(type) {
+	case *ast.IdentifierNode:
+		c.note(n.Value)
+	case *ast.MemberNode:
+		c.member(n)
+	case *ast.PredicateNode:
+		inner := loopFinder{}
+		ast.Walk(&n.Node, &inner)
+		if inner.found {
+			c.fail(n, "a loop within a loop is not allowed; its cost would have no bound")
+		}
+	case *ast.BinaryNode:
+		if n.Operator == ".." {
+			c.bounds(n)
+		}
+	}
+}
+
+func (c *exprCheck) note(name string) {
+	switch name {
+	case "params", "functions":
+		return
+	case "header":
+		c.uses.Header = true
+	case "body":
+		c.uses.Body = true
+	case "row":
+		c.uses.Row = true
+	}
+	if slices.Contains(envNames, name) {
+		c.uses.Page = true
+	}
+}
+
+func (c *exprCheck) member(n *ast.MemberNode) {
+	id, ok := n.Node.(*ast.IdentifierNode)
+	prop, ok2 := n.Property.(*ast.StringNode)
+	if !ok || !ok2 || c.known == nil {
+		return
+	}
+	if known, has := c.known.of(id.Value); has && !slices.Contains(known, prop.Value) {
+		c.fail(n, "%s", unknown(strings.TrimSuffix(id.Value, "s"), prop.Value, "the expression", known))
+	}
+}
+
+func (c *exprCheck) bounds(n *ast.BinaryNode) {
+	to, ok := n.Right.(*ast.IntegerNode)
+	if _, from := n.Left.(*ast.IntegerNode); !ok || !from || to.Value > 10_000 {
+		c.fail(n, "a range needs constant bounds of at most 10000")
+	}
+}
+
+func (c *exprCheck) fail(n ast.Node, format string, args ...any) {
+	if c.err == nil {
+		c.err = &exprError{n.Location().From, fmt.Sprintf(format, args...)}
+	}
+}
+
+type loopFinder struct{ found bool }
+
+// Visit notes a predicate below the one being checked.
+func (l *loopFinder) Visit(n *ast.Node) {
+	if _, ok := (*n).(*ast.PredicateNode); ok {
+		l.found = true
+	}
+}
+
+var exprFunctions = []expr.Option{
+	// raw(x) puts x into a template as it is, unescaped.
+	expr.Function("raw", func(p ...any) (any, error) { return fmt.Sprint(p[0]), nil }, new(func(any) string)),
+	// resolve(base, reference) gives an absolute URL.
+	expr.Function("resolve", func(p ...any) (any, error) {
+		base, err := url.Parse(fmt.Sprint(p[0]))
+		if err != nil {
+			return nil, err
+		}
+		u, err := base.Parse(fmt.Sprint(p[1]))
+		if err != nil {
+			return nil, err
+		}
+		return u.String(), nil
+	}, new(func(any, any) string)),
+}

@@ -1,0 +1,224 @@
+package extract
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"shoal"
+	"shoal/internal/crawler"
+)
+
+// maxLinks is how many different requests one page may lead to; what is
+// beyond is named in the outcome's problem.
+const maxLinks = 50_000
+
+// link is a reference of the page, resolved once however often it occurs.
+type link struct {
+	abs       string // absolute, without fragment; "" when it is no URL
+	canonical string // "" when it cannot be fetched
+	known     bool   // canonical is worked out
+	rules     uint64 // the follow rules that took it already
+}
+
+// links are the references of one page.
+type links struct {
+	resolver *resolver
+	page     site
+	byRef    map[string]int32
+	list     []link
+}
+
+func (l *links) reset(r *resolver, pageURL string) {
+	l.resolver = r
+	l.page = newSite(pageURL)
+	l.list = l.list[:0]
+	if len(l.byRef) > 20_000 {
+		l.byRef, l.list = nil, nil // one huge page must not cost memory for ever
+	}
+	if l.byRef == nil {
+		l.byRef = map[string]int32{}
+	}
+	clear(l.byRef)
+}
+
+// get returns the link that a trimmed reference without fragment makes. The
+// pointer is good until the next call.
+func (l *links) get(ref string) *link {
+	if i, ok := l.byRef[ref]; ok {
+		return &l.list[i]
+	}
+	l.byRef[ref] = int32(len(l.list))
+	var made link
+	if !ignored(ref) {
+		made.abs, _ = l.resolver.resolve(ref)
+	}
+	l.list = append(l.list, made)
+	return &l.list[len(l.list)-1]
+}
+
+// canon returns the link's canonical URL, "" if it is none to fetch.
+func (k *link) canon() string {
+	if !k.known {
+		k.known = true
+		if k.abs != "" {
+			k.canonical, _ = Canonical(k.abs)
+		}
+	}
+	return k.canonical
+}
+
+// ignored reports whether a reference is a script or data, which are no addresses.
+func ignored(ref string) bool {
+	i := strings.IndexByte(ref, ':')
+	if i < 4 || i > 10 {
+		return false
+	}
+	switch strings.ToLower(ref[:i]) {
+	case "javascript", "data", "blob", "about", "vbscript":
+		return true
+	}
+	return false
+}
+
+// followPage applies the page's rules that do not carry rows.
+func (r *reader) followPage() error {
+	for i := range r.plan.follow {
+		fp := &r.plan.follow[i]
+		if fp.Carry {
+			continue
+		}
+		if ok, err := r.holds(fp.when); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
+		switch {
+		case fp.URL != nil:
+			if err := r.followURL(fp); err != nil {
+				return err
+			}
+		case fp.Match != nil:
+			r.followText(fp)
+		case fp.sel >= 0:
+			for _, n := range r.doc[fp.sel] {
+				if ref, ok := attr(n, fp.Attr); ok {
+					r.take(fp, ref, nil, "")
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (r *reader) followURL(fp *followPlan) error {
+	raw, err := fp.URL.Expand(r.envFor(fp.URL.Uses))
+	if err != nil {
+		return fmt.Errorf("follow: %w", err)
+	}
+	if raw != "" {
+		r.take(fp, raw, nil, "")
+	}
+	return nil
+}
+
+func (r *reader) followText(fp *followPlan) {
+	for _, m := range fp.Match.FindAllSubmatch(r.page.Body, maxLinks) {
+		r.take(fp, string(m[len(m)-1]), nil, "")
+	}
+}
+
+// take adds the request that ref leads to if the rule admits it. carry and key
+// belong to the row that goes along. It reports whether the row is on its way.
+func (r *reader) take(fp *followPlan, ref string, carry []byte, key string) bool {
+	ref, _ = splitFragment(trim(ref))
+	k := r.links.get(ref)
+	canonical := k.canon()
+	if canonical == "" {
+		return false
+	}
+	if carry == nil {
+		if k.rules&fp.bit != 0 && fp.bit != 1<<63 {
+			r.out.Links++
+			return true
+		}
+		k.rules |= fp.bit
+	}
+	if !r.admits(fp, canonical) {
+		return false
+	}
+	r.out.Links++
+	if carry == nil && canonical == r.req.URL && fp.Page == r.req.Page && fp.Plain() {
+		return true // to itself
+	}
+	return r.add(fp, canonical, carry, key)
+}
+
+// admits applies a rule's bounds to a canonical URL.
+func (r *reader) admits(fp *followPlan, canonical string) bool {
+	if fp.maxDepth >= 0 && r.req.Depth+1 > fp.maxDepth {
+		return false
+	}
+	if !r.site.has(canonical, fp.scope) {
+		return false
+	}
+	if fp.skip != nil && fp.skip[extension(canonical)] {
+		return false
+	}
+	if fp.include != nil && !fp.include.MatchString(canonical) {
+		return false
+	}
+	return (fp.exclude == nil || !fp.exclude.MatchString(canonical)) && !trap(canonical)
+}
+
+func (r *reader) add(fp *followPlan, canonical string, carry []byte, key string) bool {
+	if len(r.out.Found) >= maxLinks {
+		r.problem("the page leads to more than %d requests; those beyond are left out", maxLinks)
+		return false
+	}
+	req := shoal.Request{URL: canonical, Page: fp.Page, Depth: r.req.Depth + 1, Carry: carry}
+	var extra shoal.RequestExtra
+	if !fp.Plain() {
+		var err error
+		if extra, err = expandMessage(&fp.Message, r.envFor(messageUses)); err != nil {
+			r.problem("%v", err)
+			return false
+		}
+	}
+	req.Digest = digest(extra.Method, canonical, extra.Body, key)
+	if _, dup := r.seen[req.Digest]; dup {
+		return true
+	}
+	r.seen[req.Digest] = struct{}{}
+	req.Extra = r.extraOf(fp, extra)
+	r.out.Found = append(r.out.Found, req)
+	return true
+}
+
+var messageUses = crawler.Uses{Header: true, Body: true, Page: true}
+
+// scopeVar names the variable by which a task's pages know that its start was
+// redirected to another place, which then bounds the scopes.
+const scopeVar = "scope"
+
+// extraOf encodes what a request has besides its URL. A plain one shares the
+// bytes of its siblings.
+func (r *reader) extraOf(fp *followPlan, extra shoal.RequestExtra) []byte {
+	if fp.Plain() && r.scopeURL == "" {
+		return nil
+	}
+	if fp.Plain() && r.plainExtra != nil {
+		return r.plainExtra
+	}
+	if r.scopeURL != "" {
+		extra.Vars = map[string]any{scopeVar: r.scopeURL}
+	}
+	b, err := json.Marshal(extra)
+	if err != nil {
+		return nil // strings only: it cannot fail
+	}
+	if fp.Plain() {
+		r.plainExtra = b
+	}
+	return b
+}

@@ -1,0 +1,27 @@
+package extract
+
+import (
+	"fmt"
+	"strings"
+
+	md "github.com/JohannesKaufmann/html-to-markdown/v2"
+	"github.com/JohannesKaufmann/html-to-markdown/v2/converter"
+)
+
+// markdown converts an element. The element's tree may be changed by it.
+func markdown(n *node, res *resolver) (out string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("convert to Markdown: %v", p)
+		}
+	}()
+	var opts []converter.ConvertOptionFunc
+	if res != nil {
+		opts = append(opts, converter.WithDomain(res.self))
+	}
+	b, err := md.ConvertNode(n, opts...)
+	if err != nil {
+		return "", fmt.Errorf("convert to Markdown: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}

@@ -1,0 +1,246 @@
+package extract
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"shoal"
+	"shoal/internal/crawler"
+)
+
+// Plan is a program bound to one run's params and functions. Safe for
+// concurrent use.
+type Plan struct {
+	program   *crawler.Program
+	params    map[string]any
+	functions map[string]any // every function of the crawler, true or false
+	pages     map[string]*pagePlan
+	names     [][]byte  // `"name":` of each attribute
+	nullRow   int       // bytes of a row of nulls, a hint for sizes
+	sinceAt   int       // the attribute that since compares; -1: none
+	since     time.Time // zero: no limit
+	readers   sync.Pool
+}
+
+// pagePlan is a page kind with what is left of it in this run.
+type pagePlan struct {
+	*crawler.Page
+	doc    selectors // on the whole page
+	row    selectors // within each row's element
+	base   int       // selector of <base href> in doc
+	each   int       // selector of the rows' elements in doc; -1: the page is the row
+	fields []fieldPlan
+	follow []followPlan
+	bits   uint32 // the functions that fill fields here
+}
+
+type fieldPlan struct {
+	*crawler.Field
+	sel int // selector in doc or row; -1: the row's own element
+}
+
+type followPlan struct {
+	*crawler.Follow
+	bit      uint64 // tells the page's rules apart
+	sel      int    // selector in doc, or in row when it carries; -1: none
+	when     *crawler.Expr
+	scope    crawler.Scope
+	include  *regexp.Regexp
+	exclude  *regexp.Regexp
+	skip     map[string]bool
+	maxDepth int // -1: no limit
+}
+
+// New binds p to a run's settings: fields and links of functions that are off
+// drop out, and conditions that only look at params are decided. The error is
+// a *shoal.Error when a param cannot be used.
+func New(p *crawler.Program, s shoal.RunSettings) (*Plan, error) {
+	pl := &Plan{program: p, params: map[string]any{}, functions: map[string]any{}, pages: map[string]*pagePlan{}, sinceAt: -1}
+	for _, in := range p.Info.Input {
+		if in.Level == shoal.LevelSquid && !in.Function {
+			pl.params[in.Name] = in.Default
+		}
+	}
+	maps.Copy(pl.params, s.Params)
+	for _, f := range p.Info.Functions {
+		pl.functions[f.Name] = slices.Contains(s.Functions, f.Name)
+	}
+	for i, a := range p.Info.Result {
+		name := append(appendString(nil, a.Name), ':')
+		pl.names = append(pl.names, name)
+		pl.nullRow += len(name) + 5
+		if a.Name == p.Since {
+			pl.sinceAt = i
+		}
+	}
+	if text, ok := pl.params[crawler.ParamFetchSince].(string); ok && text != "" {
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			return nil, shoal.Invalid("ParamsInvalid", crawler.ParamFetchSince, "%q is no time", clip(text))
+		}
+		pl.since = t
+	}
+	for name, page := range p.Pages {
+		pp, err := pl.bind(page)
+		if err != nil {
+			return nil, err
+		}
+		pl.pages[name] = pp
+	}
+	pl.readers.New = func() any { return newReader(pl) }
+	return pl, nil
+}
+
+func (pl *Plan) bind(page *crawler.Page) (*pagePlan, error) {
+	pp := &pagePlan{Page: page, each: -1}
+	isHTML := page.Format == crawler.HTML
+	var err error
+	if isHTML {
+		if pp.base, err = pp.doc.add("base[href]", false); err != nil {
+			return nil, err
+		}
+	}
+	if page.Rows != nil {
+		if err := pl.bindRows(pp, page.Rows, isHTML); err != nil {
+			return nil, err
+		}
+	}
+	for i, f := range page.Follow {
+		fp := followPlan{Follow: f, bit: 1 << min(i, 63), sel: -1, maxDepth: -1}
+		on, err := pl.bindFollow(&fp)
+		if err != nil {
+			return nil, err
+		}
+		if !on {
+			continue
+		}
+		if isHTML && f.Select != "" {
+			set := &pp.doc
+			if f.Carry && pp.each >= 0 {
+				set = &pp.row
+			}
+			if fp.sel, err = set.add(f.Select, !f.Carry); err != nil {
+				return nil, err
+			}
+		}
+		pp.follow = append(pp.follow, fp)
+	}
+	return pp, nil
+}
+
+func (pl *Plan) bindRows(pp *pagePlan, rows *crawler.Rows, isHTML bool) (err error) {
+	set := &pp.doc
+	if isHTML && rows.Each != "" {
+		if pp.each, err = pp.doc.add(rows.Each, true); err != nil {
+			return err
+		}
+		set = &pp.row
+	}
+	for _, f := range rows.Fields {
+		if f.Function >= 0 {
+			if on, _ := pl.functions[pl.program.Info.Functions[f.Function].Name].(bool); !on {
+				continue
+			}
+			pp.bits |= 1 << f.Function
+		}
+		fp := fieldPlan{Field: f, sel: -1}
+		if isHTML && f.Select != "" {
+			if fp.sel, err = set.add(f.Select, f.List || f.As == crawler.AsCount); err != nil {
+				return err
+			}
+		}
+		pp.fields = append(pp.fields, fp)
+	}
+	// Making Markdown changes the tree, so it comes last.
+	slices.SortStableFunc(pp.fields, func(a, b fieldPlan) int {
+		return rank(a.As) - rank(b.As)
+	})
+	return nil
+}
+
+func rank(as crawler.As) int {
+	if as == crawler.AsMarkdown {
+		return 1
+	}
+	return 0
+}
+
+// bindFollow decides what the run's params decide; false: the rule is off.
+func (pl *Plan) bindFollow(fp *followPlan) (bool, error) {
+	env := &crawler.Env{Params: pl.params, Functions: pl.functions}
+	if fp.When != nil {
+		if fp.When.Uses.Page {
+			fp.when = fp.When
+		} else if on, err := fp.When.True(env); err != nil || !on {
+			return false, err
+		}
+	}
+	fp.scope = crawler.ScopeAny
+	if fp.Scope != nil {
+		s, err := fp.Scope.Expand(env)
+		if err != nil {
+			return false, fmt.Errorf("scope: %w", err)
+		}
+		if !slices.Contains(crawler.Scopes, s) {
+			return false, shoal.Invalid("ParamsInvalid", "scope", "scope is %q; it must be one of %v", clip(s), crawler.Scopes)
+		}
+		fp.scope = crawler.Scope(s)
+	}
+	var err error
+	if fp.include, err = pattern(fp.Include, "include", env); err != nil {
+		return false, err
+	}
+	if fp.exclude, err = pattern(fp.Exclude, "exclude", env); err != nil {
+		return false, err
+	}
+	if fp.MaxDepth != nil {
+		v, err := fp.MaxDepth.Eval(env)
+		if err != nil {
+			return false, fmt.Errorf("max_depth: %w", err)
+		}
+		if n, ok := wholeNumber(v); ok {
+			fp.maxDepth = n
+		}
+	}
+	if len(fp.Skip) > 0 {
+		fp.skip = map[string]bool{}
+		for _, ext := range fp.Skip {
+			fp.skip[ext] = true
+		}
+	}
+	return true, nil
+}
+
+func pattern(t *crawler.Template, what string, env *crawler.Env) (*regexp.Regexp, error) {
+	if t == nil {
+		return nil, nil
+	}
+	s, err := t.Expand(env)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", what, err)
+	}
+	if s == "" {
+		return nil, nil
+	}
+	re, err := regexp.Compile(s)
+	if err != nil {
+		return nil, shoal.Invalid("ParamsInvalid", what, "%s %q is no regular expression: %v", what, clip(s), err)
+	}
+	return re, nil
+}
+
+func wholeNumber(v any) (int, bool) {
+	switch v := v.(type) {
+	case int:
+		return v, true
+	case int64:
+		return int(v), true
+	case float64:
+		return int(v), true
+	}
+	return 0, false
+}

@@ -1,0 +1,350 @@
+package extract
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"shoal"
+	"shoal/internal/crawler"
+)
+
+// maxRows is how many rows one page may give.
+const maxRows = 200_000
+
+// reader reads one page; it is reused, so that a page costs little garbage.
+type reader struct {
+	pl   *Plan
+	plan *pagePlan
+	task *taskState
+	req  *shoal.Request
+	page *Page
+	out  *Outcome
+
+	url        string // the page's canonical URL
+	scopeURL   string // set when the task's start was redirected elsewhere
+	site       *site  // what scopes compare with
+	moved      site   // the site of scopeURL
+	plainExtra []byte
+
+	doc, row matches
+	links    links
+	seen     map[shoal.Digest]struct{}
+	env      crawler.Env
+
+	values []byte // the row's values, one after the other
+	spans  []span // where each attribute's value is in values
+	tmp    []byte
+	unique map[string]struct{}
+	json   gjson.Result // the item of a JSON page
+	xml    [][]string   // the texts of an XML row, by field
+	bits   uint32       // functions that filled the row
+	rows   int          // rows seen, filtered ones included
+}
+
+// span is a piece of reader.values; to 0: no value.
+type span struct{ from, to int }
+
+func newReader(pl *Plan) *reader {
+	return &reader{pl: pl, seen: map[shoal.Digest]struct{}{}, unique: map[string]struct{}{}, spans: make([]span, len(pl.names))}
+}
+
+// Read reads the answer pg to the task's request req. Whatever the page is
+// made of, it gives an outcome; the error is for a task or a request that is
+// none of this plan's.
+func (pl *Plan) Read(t *Task, req *shoal.Request, pg *Page) (*Outcome, error) {
+	st := pl.state(t)
+	plan := pl.pages[req.Page]
+	if plan == nil && req.Page == "" {
+		plan = pl.pages[st.start.Page]
+	}
+	if plan == nil {
+		return nil, fmt.Errorf("read page: the crawler has no page kind %q", req.Page)
+	}
+	r := pl.readers.Get().(*reader)
+	defer pl.release(r)
+	r.begin(plan, st, req, pg)
+	r.read()
+	return r.out, nil
+}
+
+func (r *reader) begin(plan *pagePlan, st *taskState, req *shoal.Request, pg *Page) {
+	r.plan, r.task, r.req, r.page, r.out = plan, st, req, pg, &Outcome{}
+	r.url = pg.URL
+	if c, ok := Canonical(pg.URL); ok {
+		r.url = c
+	}
+	r.plainExtra, r.scopeURL, r.bits, r.rows = nil, "", 0, 0
+	r.env = crawler.Env{Task: st.params, Params: r.pl.params, Functions: r.pl.functions}
+	r.scopeOf()
+}
+
+func (pl *Plan) release(r *reader) {
+	r.task, r.req, r.page, r.out, r.env, r.json, r.xml = nil, nil, nil, nil, crawler.Env{}, gjson.Result{}, nil
+	r.dropNodes(&r.doc)
+	r.dropNodes(&r.row)
+	if cap(r.values)+cap(r.tmp) > 4<<20 || len(r.seen) > 20_000 {
+		return // a huge page's memory goes with it
+	}
+	clear(r.seen)
+	r.values, r.tmp = r.values[:0], r.tmp[:0]
+	pl.readers.Put(r)
+}
+
+// dropNodes lets go of the tree.
+func (r *reader) dropNodes(m *matches) {
+	for i := range *m {
+		if cap((*m)[i]) > 20_000 {
+			(*m)[i] = nil
+			continue
+		}
+		clear((*m)[i])
+		(*m)[i] = (*m)[i][:0]
+	}
+}
+
+// scopeOf finds the site that scopes compare with: the task's start or, when
+// the start was redirected out of it, the place where it led.
+func (r *reader) scopeOf() {
+	r.site = &r.task.site
+	if r.req.Extra != nil {
+		var extra shoal.RequestExtra
+		if json.Unmarshal(r.req.Extra, &extra) == nil {
+			if s, ok := extra.Vars[scopeVar].(string); ok {
+				r.scopeURL = s
+			}
+		}
+	} else if r.req.Depth == 0 && r.url != r.task.start.URL && r.page.Failed == "" && r.movedAway() {
+		r.scopeURL = r.url
+	}
+	if r.scopeURL != "" {
+		r.moved = newSite(r.scopeURL)
+		r.site = &r.moved
+	}
+}
+
+func (r *reader) movedAway() bool {
+	for i := range r.plan.follow {
+		scope := r.plan.follow[i].scope
+		if !r.site.has(r.url, scope) || scope == crawler.ScopePrefix && newSite(r.url).prefix != r.site.prefix {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *reader) inScope() bool {
+	if r.req.Depth == 0 {
+		return true
+	}
+	for i := range r.plan.follow {
+		if r.site.has(r.url, r.plan.follow[i].scope) {
+			return true
+		}
+	}
+	return len(r.plan.follow) == 0
+}
+
+func (r *reader) problem(format string, args ...any) {
+	if r.out.Problem == "" {
+		r.out.Problem = fmt.Sprintf(format, args...)
+	}
+}
+
+// envFor fills in what an expression with the given uses reads.
+func (r *reader) envFor(u crawler.Uses) *crawler.Env {
+	e := &r.env
+	if u.Page {
+		e.URL, e.Status, e.Depth, e.MediaType = r.url, r.page.Status, r.req.Depth, r.page.MediaType
+		e.Bytes, e.InScope, e.Rows, e.Links = len(r.page.Body), r.inScope(), r.rows, r.out.Links
+	}
+	if u.Header && e.Header == nil {
+		e.Header = make(map[string]string, len(r.page.Header))
+		for k, v := range r.page.Header {
+			e.Header[strings.ToLower(k)] = strings.Join(v, ", ")
+		}
+	}
+	if u.Body && e.Body == "" {
+		e.Body = string(r.page.Body)
+	}
+	if u.Row {
+		e.Row = r.rowMap()
+	}
+	return e
+}
+
+// holds evaluates a condition; nil holds.
+func (r *reader) holds(e *crawler.Expr) (bool, error) {
+	if e == nil {
+		return true, nil
+	}
+	return e.True(r.envFor(e.Uses))
+}
+
+func (r *reader) read() {
+	if r.page.Failed != "" {
+		r.problem("%s", r.page.Failed)
+		r.complete(nil)
+		return
+	}
+	r.detect()
+	if !r.plan.AnyStatus && (r.page.Status < 200 || r.page.Status > 299) {
+		r.problem("the page answered with status %d", r.page.Status)
+		r.complete(nil)
+		return
+	}
+	var err error
+	switch r.plan.Format {
+	case crawler.HTML:
+		err = r.readHTML()
+	case crawler.XML:
+		err = r.readXML()
+	case crawler.JSON:
+		err = r.readJSON()
+	default:
+		err = r.readText()
+	}
+	if err != nil {
+		r.problem("%v", err)
+	}
+	r.stop()
+}
+
+// detect applies the rules on what a response means.
+func (r *reader) detect() {
+	for _, rules := range [][]*crawler.Detect{r.plan.Detect, r.pl.program.Detect} {
+		for _, d := range rules {
+			ok, err := r.holds(d.When)
+			if err != nil {
+				r.problem("detect: %v", err)
+			}
+			if ok {
+				r.out.Detected = d.Reason
+				return
+			}
+		}
+	}
+}
+
+func (r *reader) stop() {
+	for _, e := range r.plan.Stop {
+		ok, err := r.holds(e)
+		if err != nil {
+			r.problem("stop: %v", err)
+		}
+		if ok && !r.out.StopTask {
+			r.out.StopTask, r.out.StopReason = true, shoal.TaskCompleted
+		}
+	}
+}
+
+// isHTML reports whether the answer is a document to parse.
+func isHTML(mediaType string) bool {
+	return mediaType == "" || mediaType == "text/html" || mediaType == "application/xhtml+xml"
+}
+
+func (r *reader) readHTML() error {
+	var root *node
+	if isHTML(r.page.MediaType) {
+		root = parseHTML(r.page.Body)
+		r.plan.doc.walk(root, &r.doc)
+		if err := r.resolveAgainst(r.doc.first(r.plan.base)); err != nil {
+			return err
+		}
+	} else {
+		r.doc.reset(&r.plan.doc)
+		r.links.reset(nil, r.url)
+	}
+	if r.plan.Rows != nil {
+		if err := r.readRows(root); err != nil {
+			return err
+		}
+	}
+	if root == nil || r.page.Status >= 400 || !r.inScope() {
+		return nil
+	}
+	return r.followPage()
+}
+
+// resolveAgainst sets what the page's references are relative to: its own
+// URL or its <base>.
+func (r *reader) resolveAgainst(base *node) error {
+	res, err := newResolver(r.page.URL)
+	if err != nil {
+		return fmt.Errorf("the page's URL: %w", err)
+	}
+	if base != nil {
+		href, _ := attr(base, "href")
+		if abs, ok := res.resolve(trim(href)); ok && strings.HasPrefix(abs, "http") {
+			if other, err := newResolver(abs); err == nil {
+				res = other
+			}
+		}
+	}
+	r.links.reset(res, r.url)
+	return nil
+}
+
+func (r *reader) readRows(root *node) error {
+	rows := r.plan.Rows
+	if rows.Extends {
+		return r.complete(root)
+	}
+	if r.plan.each < 0 {
+		if rows.Each != "" {
+			return nil
+		}
+		r.newRow()
+		return r.oneRow(root, r.doc)
+	}
+	for _, n := range r.doc[r.plan.each] {
+		if len(r.out.Rows) >= maxRows {
+			r.problem("the page has more than %d rows; those beyond are left out", maxRows)
+			break
+		}
+		r.plan.row.walk(n, &r.row)
+		r.newRow()
+		if err := r.oneRow(n, r.row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oneRow fills the fields from an element and its matches, and gives the row
+// away: to the results, or along with a link.
+func (r *reader) oneRow(scope *node, m matches) error {
+	r.rows++
+	ok, err := r.fill(scope, m)
+	if err != nil || !ok {
+		return err
+	}
+	if keep, err := r.holds(r.plan.Rows.Where); err != nil || !keep {
+		return err
+	}
+	return r.deliver()
+}
+
+func (r *reader) readText() error {
+	r.links.reset(nil, r.url)
+	res, err := newResolver(r.page.URL)
+	if err != nil {
+		return fmt.Errorf("the page's URL: %w", err)
+	}
+	r.links.resolver = res
+	if r.plan.Rows != nil {
+		if r.plan.Rows.Extends {
+			if err := r.complete(nil); err != nil {
+				return err
+			}
+		} else {
+			r.newRow()
+			if err := r.oneRow(nil, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return r.followPage()
+}

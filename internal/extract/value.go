@@ -1,0 +1,388 @@
+package extract
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+	"golang.org/x/net/html"
+
+	"shoal/internal/crawler"
+)
+
+// maxItems is how many items one list may have.
+const maxItems = 50_000
+
+// many appends a JSON array of the elements' values, or their number.
+func (r *reader) many(f *fieldPlan, nodes []*node) (bool, error) {
+	start, n := len(r.values), 0
+	r.values = append(r.values, '[')
+	clear(r.unique)
+	for _, el := range nodes {
+		if n >= maxItems {
+			r.problem("field %s has more than %d items; those beyond are left out", f.Name, maxItems)
+			break
+		}
+		from := len(r.values)
+		if n > 0 {
+			r.values = append(r.values, ',')
+		}
+		item := len(r.values)
+		ok, err := r.element(f, el)
+		if err != nil {
+			return false, err
+		}
+		if ok && f.Unique {
+			if _, dup := r.unique[string(r.values[item:])]; dup {
+				ok = false
+			} else {
+				r.unique[string(r.values[item:])] = struct{}{}
+			}
+		}
+		if !ok {
+			r.values = r.values[:from]
+			continue
+		}
+		n++
+	}
+	if f.As == crawler.AsCount {
+		r.values = appendAny(r.values[:start], n)
+		return true, nil
+	}
+	r.values = append(r.values, ']')
+	return true, nil
+}
+
+// element appends the value of one element or of its attribute.
+func (r *reader) element(f *fieldPlan, n *node) (bool, error) {
+	if f.Attr != "" {
+		v, ok := attr(n, f.Attr)
+		if !ok {
+			return false, nil
+		}
+		if f.Keep != crawler.KeepAll || f.As == crawler.AsURL && f.plain() {
+			return r.link(f, v), nil
+		}
+		return r.texts(f, v)
+	}
+	switch f.As {
+	case crawler.AsLength:
+		r.values = appendAny(r.values, textLength(n))
+		return true, nil
+	case crawler.AsTextLength:
+		r.tmp = appendText(r.tmp[:0], n, true)
+		r.values = appendAny(r.values, utf8.RuneCount(r.tmp))
+		return true, nil
+	case crawler.AsMarkdown:
+		md, err := markdown(n, r.links.resolver)
+		if err != nil || md == "" {
+			return false, err
+		}
+		return r.texts(f, md)
+	case crawler.AsHTML:
+		var b bytes.Buffer
+		if err := html.Render(&b, n); err != nil {
+			return false, fmt.Errorf("render: %w", err)
+		}
+		return r.texts(f, b.String())
+	}
+	r.tmp = appendText(r.tmp[:0], n, f.As == crawler.AsText)
+	if len(r.tmp) == 0 {
+		return false, nil
+	}
+	if f.plain() && (f.As == crawler.AsString || f.As == crawler.AsText) {
+		r.values = appendString(r.values, r.tmp)
+		return true, nil
+	}
+	return r.texts(f, string(r.tmp))
+}
+
+// plain reports whether the field's text is not changed on its way.
+func (f *fieldPlan) plain() bool {
+	return f.Match == nil && len(f.Replace) == 0 && f.Map == nil && f.Split == ""
+}
+
+// link appends a reference as an absolute URL; false: it is none, or not of
+// the kind to keep.
+func (r *reader) link(f *fieldPlan, ref string) bool {
+	ref, fragment := splitFragment(trim(ref))
+	k := r.links.get(ref)
+	if k.abs == "" {
+		return false
+	}
+	if f.Keep == crawler.KeepAll {
+		return r.appendURL(k.abs, fragment)
+	}
+	canonical := k.canon()
+	if canonical == "" || r.links.page.sameHost(canonical) != (f.Keep == crawler.KeepInternal) {
+		return false
+	}
+	r.values = appendString(r.values, canonical)
+	return true
+}
+
+func (r *reader) appendURL(abs, fragment string) bool {
+	if len(fragment) > 1 && !fragmentBytes.all(fragment[1:]) {
+		u, err := r.links.resolver.base.Parse(fragment)
+		if err != nil {
+			return false
+		}
+		fragment = "#" + u.EscapedFragment()
+	}
+	r.tmp = append(r.tmp[:0], abs...)
+	if len(fragment) > 1 {
+		r.tmp = append(r.tmp, fragment...)
+	}
+	r.values = appendString(r.values, r.tmp)
+	return true
+}
+
+// texts takes a text through match, replace, map and split to its value.
+func (r *reader) texts(f *fieldPlan, s string) (bool, error) {
+	if f.Match != nil {
+		m := f.Match.FindStringSubmatch(s)
+		if m == nil {
+			return false, nil
+		}
+		s = m[0]
+		if len(m) > 1 {
+			s = m[1]
+		}
+	}
+	for _, rep := range f.Replace {
+		s = rep.Match.ReplaceAllString(s, rep.With)
+	}
+	if f.Split != "" {
+		return r.split(f, s)
+	}
+	return r.scalar(f, s)
+}
+
+func (r *reader) split(f *fieldPlan, s string) (bool, error) {
+	r.values = append(r.values, '[')
+	n := 0
+	for _, part := range strings.SplitN(s, f.Split, maxItems) {
+		from := len(r.values)
+		if n > 0 {
+			r.values = append(r.values, ',')
+		}
+		if ok, err := r.scalar(f, part); err != nil {
+			return false, err
+		} else if !ok {
+			r.values = r.values[:from]
+			continue
+		}
+		n++
+	}
+	r.values = append(r.values, ']')
+	return n > 0, nil
+}
+
+// scalar appends one text as a value of the field's type; false: it is none.
+func (r *reader) scalar(f *fieldPlan, s string) (bool, error) {
+	if f.As != crawler.AsRaw && f.As != crawler.AsText && f.As != crawler.AsMarkdown && f.As != crawler.AsHTML {
+		s = strings.Join(strings.Fields(s), " ")
+	}
+	if s == "" {
+		return false, nil
+	}
+	if f.Map != nil {
+		v, ok := f.Map[s]
+		if !ok || v == nil {
+			return false, nil
+		}
+		r.values = appendAny(r.values, v)
+		return true, nil
+	}
+	dst, ok := r.convert(r.values, f, s)
+	if ok {
+		r.values = dst
+	}
+	return ok, nil
+}
+
+func (r *reader) convert(dst []byte, f *fieldPlan, s string) ([]byte, bool) {
+	switch f.As {
+	case crawler.AsInt:
+		n, ok := parseNumber(s)
+		return strconv.AppendInt(dst, int64(n), 10), ok
+	case crawler.AsFloat, crawler.AsMoney:
+		n, ok := parseNumber(s)
+		return appendFloat(dst, n), ok
+	case crawler.AsPercent:
+		i := strings.IndexAny(s, "%‰")
+		if i < 0 {
+			i = len(s)
+		}
+		n, ok := parseNumber(s[:i])
+		return appendFloat(dst, n), ok
+	case crawler.AsBoolean:
+		b, ok := parseBool(s)
+		return strconv.AppendBool(dst, b), ok
+	case crawler.AsDate:
+		t, ok := parseDate(s, f.Layout)
+		if !ok {
+			return dst, false
+		}
+		return appendString(dst, t.UTC().Format(time.RFC3339)), true
+	case crawler.AsURL:
+		if r.links.resolver == nil {
+			return appendString(dst, s), true
+		}
+		abs, ok := r.links.resolver.resolve(trim(s))
+		return appendString(dst, abs), ok
+	case crawler.AsJSON:
+		if !json.Valid([]byte(s)) {
+			return dst, false
+		}
+		var b bytes.Buffer
+		if json.Compact(&b, []byte(s)) != nil {
+			return dst, false
+		}
+		return append(dst, b.Bytes()...), true
+	}
+	return appendString(dst, s), true
+}
+
+var numeral = regexp.MustCompile(`[-−+]?\d[\d\s.,'’]*`)
+
+// parseNumber reads the first number of s, whatever its separators: 1,234.56,
+// 1.234,56, 1 234, 51.77. A single separator before exactly three digits
+// groups thousands if it is a comma or a blank, else it is the decimal point.
+func parseNumber(s string) (float64, bool) {
+	m := numeral.FindString(s)
+	if m == "" {
+		return 0, false
+	}
+	m = strings.TrimRight(strings.Map(func(c rune) rune {
+		switch c {
+		case ' ', '\u00a0', '\u202f', '\t', '\n', '\'', '’', '+':
+			return -1
+		case '−':
+			return '-'
+		}
+		return c
+	}, m), ".,")
+	dot, comma := strings.LastIndexByte(m, '.'), strings.LastIndexByte(m, ',')
+	switch {
+	case dot >= 0 && comma > dot: // 1.234,56
+		m = strings.Replace(strings.ReplaceAll(m, ".", ""), ",", ".", 1)
+	case comma >= 0 && dot > comma: // 1,234.56
+		m = strings.ReplaceAll(m, ",", "")
+	case comma >= 0:
+		if strings.Count(m, ",") == 1 && len(m)-comma-1 != 3 {
+			m = strings.Replace(m, ",", ".", 1) // 51,77
+		} else {
+			m = strings.ReplaceAll(m, ",", "")
+		}
+	case strings.Count(m, ".") > 1: // 1.234.567
+		m = strings.ReplaceAll(m, ".", "")
+	}
+	f, err := strconv.ParseFloat(m, 64)
+	return f, err == nil
+}
+
+func parseBool(s string) (bool, bool) {
+	switch strings.ToLower(s) {
+	case "true", "yes", "1", "on", "y", "✓", "✔":
+		return true, true
+	case "false", "no", "0", "off", "n", "✗", "✘":
+		return false, true
+	}
+	return false, false
+}
+
+var dateLayouts = []string{
+	time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04:05 -0700",
+	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02", "2006/01/02", "20060102",
+	time.RFC1123Z, time.RFC1123, time.RFC850, time.ANSIC, "Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST",
+	"2 Jan 2006 15:04:05 -0700", "2 Jan 2006", "2 January 2006", "January 2, 2006", "Jan 2, 2006", "Jan 2 2006",
+	"Monday, January 2, 2006", "Mon Jan 2 2006", "2006-01", "02.01.2006", "January 2006",
+}
+
+// parseDate reads a date; without a layout, any that can be read in one way only.
+func parseDate(s, layout string) (time.Time, bool) {
+	if layout != "" {
+		t, err := time.Parse(layout, s)
+		return t, err == nil
+	}
+	for _, l := range dateLayouts {
+		if t, err := time.Parse(l, s); err == nil {
+			return t, true
+		}
+	}
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 1e8 {
+		if n > 1e11 {
+			return time.UnixMilli(n), true
+		}
+		return time.Unix(n, 0), true
+	}
+	return time.Time{}, false
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// readJSON reads rows from a JSON answer by dotted paths.
+func (r *reader) readJSON() error {
+	res, err := newResolver(r.page.URL)
+	if err != nil {
+		return fmt.Errorf("the page's URL: %w", err)
+	}
+	r.links.reset(res, r.url)
+	if !gjson.ValidBytes(r.page.Body) {
+		return fmt.Errorf("the answer is not JSON")
+	}
+	root := gjson.ParseBytes(r.page.Body)
+	if rows := r.plan.Rows; rows != nil {
+		items := []gjson.Result{root}
+		if rows.Each != "" {
+			items = root.Get(rows.Each).Array()
+		}
+		for _, item := range items[:min(len(items), maxRows)] {
+			if err := r.jsonRow(item); err != nil {
+				return err
+			}
+		}
+	}
+	return r.followPage()
+}
+
+func (r *reader) jsonRow(item gjson.Result) error {
+	r.newRow()
+	r.json = item
+	if r.plan.Rows.Extends {
+		return r.complete(nil)
+	}
+	return r.oneRow(nil, nil)
+}
+
+// fromJSON reads a field by its path; texts take the usual way, other values
+// keep their type.
+func (r *reader) fromJSON(f *fieldPlan) (bool, error) {
+	v := r.json.Get(f.Path)
+	switch {
+	case !v.Exists() || v.Type == gjson.Null:
+		return false, nil
+	case v.IsArray() && f.List:
+		r.values = append(r.values, v.Raw...)
+		return true, nil
+	case v.Type == gjson.String || !f.plain() || f.As != crawler.AsString && f.As != crawler.AsJSON:
+		return r.texts(f, v.String())
+	}
+	r.values = append(r.values, v.Raw...)
+	return true, nil
+}
