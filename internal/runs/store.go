@@ -15,6 +15,12 @@ type Store interface {
 	// error RunInProgress when the squid has an active run (a paused one counts)
 	// and NoTasksPresent when it has no active task, both decided inside the transaction.
 	CreateRun(ctx context.Context, n NewRun) (shoal.Run, error)
+	// Squid and Run return what belongs to the workspace; ErrSquidNotFound and
+	// ErrRunNotFound for everything else.
+	Squid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) (shoal.Squid, error)
+	Run(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID) (shoal.Run, error)
+	// RunLog lists requests and notes, newest first.
+	RunLog(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (shoal.Listing[shoal.Event], error)
 	// RunByID returns a run by id alone; only the engine may call it.
 	RunByID(ctx context.Context, id shoal.RunID) (shoal.Run, error)
 	// ChangeRun loads a run for update, lets decide change it (status, reasons,

@@ -1,0 +1,208 @@
+package crawl
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"shoal"
+	"shoal/internal/extract"
+	"shoal/internal/fetch"
+)
+
+// outagePatience is how long a host that used to answer may be away before the
+// run is paused, instead of giving up one page of it after the other.
+const outagePatience = 5 * time.Minute
+
+// maxCuts is how often a request may outlast a slot's time before it is given up.
+const maxCuts = 3
+
+// Crawl is the crawling of one run: its plan and what it learned of the hosts.
+// It is safe for concurrent use.
+type Crawl struct {
+	plan        *extract.Plan
+	fetcher     Fetcher
+	policy      fetch.Policy
+	now         func() time.Time
+	maxRequests int64 // per task; 0: no cap
+	answered    *hosts
+}
+
+// Step is what came of one request. Exactly one call of Settle must follow.
+type Step struct {
+	// Page is to be committed; nil: the request goes back to the frontier.
+	Page *shoal.Page
+	// Hold, if its Reason is set, says that the run has to pause.
+	Hold Hold
+	// Wait is how long to leave the site alone before the next request.
+	Wait time.Duration
+	// Back says that a request without a page is to go back at once; else it
+	// goes back with the rest of its slot's work.
+	Back bool
+	// Note is something that the people who read the run should know once.
+	Note string
+
+	task *Task
+}
+
+// Hold is a pause that a page calls for.
+type Hold struct {
+	Reason     shoal.DoneReason
+	Desc       string
+	RetryAfter time.Duration
+}
+
+// Settle tells the task whether the step's page is stored.
+func (s *Step) Settle(committed bool) {
+	if s.task != nil {
+		s.task.settle(s.Page != nil && s.Page.CloseTask, committed)
+		s.task = nil
+	}
+}
+
+// URL returns where w leads.
+func (t *Task) URL(w *shoal.Work) string {
+	if w.First {
+		return t.start.URL
+	}
+	return w.Request.URL
+}
+
+// Do works one claimed request of t to its end. When ctx ends first the step
+// has no page. known, called with the requests that the page led to, drops
+// those that the store is known to have; it may be nil.
+func (c *Crawl) Do(ctx context.Context, t *Task, w *shoal.Work, known func(task int64, found []shoal.Request) []shoal.Request) Step {
+	last, ok := t.begin(c.maxRequests)
+	if !ok {
+		return Step{}
+	}
+	s := Step{task: t}
+	req := &w.Request
+	if w.First {
+		first := t.start
+		first.Attempts = w.Request.Attempts
+		req = &first
+	}
+	resp, err := c.fetch(ctx, t, req)
+	if err != nil {
+		c.failed(ctx, &s, w, req, err)
+	} else {
+		c.read(&s, w, req, resp)
+		resp.Release()
+	}
+	if s.Page == nil {
+		s.Back = true
+		return s
+	}
+	s.Page.Found = dropStart(s.Page.Found, t.start.Digest)
+	if known != nil && len(s.Page.Found) > 0 {
+		s.Page.Found = known(t.extract.Seq, s.Page.Found)
+	}
+	s.Page.Log.Results = len(s.Page.Rows)
+	if last && !s.Page.CloseTask {
+		c.close(ctx, &s)
+	}
+	return s
+}
+
+// close makes the step's page the task's last. The pages before it are waited
+// for, since the store takes no rows of a task that has ended.
+func (c *Crawl) close(ctx context.Context, s *Step) {
+	if err := s.task.waitAlone(ctx); err != nil {
+		s.Page, s.Back = nil, true
+		return
+	}
+	s.Page.CloseTask, s.Page.CloseReason = true, shoal.TaskCompleted
+	s.Page.Desc = fmt.Sprintf("Stopped at the cap of %d pages per task.", c.maxRequests)
+}
+
+// fetch makes the request.
+func (c *Crawl) fetch(ctx context.Context, t *Task, req *shoal.Request) (*fetch.Response, error) {
+	fr := fetch.Request{URL: req.URL, Attempt: req.Attempts + 1}
+	if len(req.Extra) > 0 {
+		var extra shoal.RequestExtra
+		if err := json.Unmarshal(req.Extra, &extra); err != nil {
+			return nil, fmt.Errorf("read the request's method and headers: %w", err)
+		}
+		fr.Method, fr.Header, fr.Body = extra.Method, extra.Header, extra.Body
+	}
+	policy := c.policy
+	policy.Cookies = t.jar
+	return c.fetcher.Do(ctx, fr, policy)
+}
+
+// read turns an answer into the step's page, or into the pause it calls for.
+func (c *Crawl) read(s *Step, w *shoal.Work, req *shoal.Request, resp *fetch.Response) {
+	c.answered.answered(hostOf(req.URL), c.now())
+	page := c.page(w, req)
+	page.Log.Status, page.Log.Bytes = resp.Status, resp.WireBytes
+	page.Log.Millis = resp.Elapsed.Milliseconds()
+	if resp.Tries > 1 {
+		page.Log.Attempt = resp.Tries
+	}
+	out, err := c.plan.Read(&s.task.extract, req, &extract.Page{
+		URL: resp.URL, RequestURL: req.URL, Status: resp.Status, Header: resp.Header,
+		MediaType: resp.MediaType, Body: resp.Body, WireBytes: resp.WireBytes,
+	})
+	if err != nil {
+		page.End, page.Log.Error = shoal.PageFailed, "The page could not be read: "+err.Error()
+		page.Desc = page.Log.Error
+		s.Page = page
+		return
+	}
+	if out.Detected != shoal.ReasonNone {
+		s.Hold = Hold{Reason: out.Detected, RetryAfter: retryAfter(resp.Header, c.now())}
+		return
+	}
+	c.take(page, out)
+	page.Log.Error = out.Problem
+	if page.Desc = out.Problem; w.First && len(out.Rows) == 0 && page.Desc == "" && resp.Status >= 400 {
+		page.Desc = fmt.Sprintf("The site answered %d %s.", resp.Status, http.StatusText(resp.Status))
+	}
+	s.Page = page
+}
+
+// page begins the page of a request.
+func (c *Crawl) page(w *shoal.Work, req *shoal.Request) *shoal.Page {
+	return &shoal.Page{
+		TaskSeq: w.TaskSeq, RequestSeq: w.Request.Seq, At: c.now(),
+		Log: shoal.RequestLog{Task: w.TaskSeq, URL: req.URL},
+	}
+}
+
+// take puts what the plan read into the page.
+func (c *Crawl) take(page *shoal.Page, out *extract.Outcome) {
+	page.Rows, page.Found = out.Rows, out.Found
+	page.CloseTask, page.CloseReason = out.StopTask, out.StopReason
+	page.Log.Links = out.Links
+}
+
+// dropStart removes links back to the task's first request, whose digest the
+// frontier does not hold.
+func dropStart(found []shoal.Request, start shoal.Digest) []shoal.Request {
+	kept := found[:0]
+	for i := range found {
+		if found[i].Digest != start {
+			kept = append(kept, found[i])
+		}
+	}
+	return kept
+}
+
+// retryAfter reads the header of RFC 9110, section 10.2.3; 0 when there is none.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	if v == "" {
+		return 0
+	}
+	if n, err := strconv.ParseInt(v, 10, 32); err == nil && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	if at, err := http.ParseTime(v); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}

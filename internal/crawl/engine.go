@@ -1,0 +1,154 @@
+// Package crawl works one request of a run task to its end: it fetches the
+// page, has it read, bounds what the task may do, and returns the page that
+// the store commits. It keeps nothing that outlives the process.
+package crawl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"shoal"
+	"shoal/internal/crawler"
+	"shoal/internal/extract"
+	"shoal/internal/fetch"
+)
+
+// Fetcher fetches pages; *fetch.Fetcher is one.
+type Fetcher interface {
+	Do(ctx context.Context, r fetch.Request, p fetch.Policy) (*fetch.Response, error)
+	// Why says what requests to host are waiting for at now; empty: nothing that
+	// the fetcher knows of.
+	Why(host string, now time.Time) string
+}
+
+// Catalogue finds crawlers; *crawler.Catalogue is one.
+type Catalogue interface {
+	Lookup(idOrSlug string) (*crawler.Program, error)
+}
+
+// maxPrograms bounds the compiled versions that an Engine keeps.
+const maxPrograms = 64
+
+// Engine turns crawler versions into crawls. It is safe for concurrent use.
+type Engine struct {
+	catalogue Catalogue
+	fetcher   Fetcher
+	now       func() time.Time
+
+	mu       sync.Mutex
+	programs map[int64]*crawler.Program // by version number
+}
+
+// New returns an engine that fetches with f. now is the clock; nil: time.Now.
+func New(c Catalogue, f Fetcher, now func() time.Time) *Engine {
+	if now == nil {
+		now = time.Now
+	}
+	return &Engine{catalogue: c, fetcher: f, now: now, programs: map[int64]*crawler.Program{}}
+}
+
+// Why says what requests to host are waiting for at now.
+func (e *Engine) Why(host string, now time.Time) string { return e.fetcher.Why(host, now) }
+
+// Prepare returns the crawler version and the settings that a run of s copies.
+// The error is a Business error: ModuleUnavailable when the crawler is gone or
+// switched off, SquidNotReady when a required param is unset.
+func (e *Engine) Prepare(s *shoal.Squid) (shoal.CrawlerVersion, shoal.RunSettings, error) {
+	var none shoal.CrawlerVersion
+	p, err := e.catalogue.Lookup(string(s.CrawlerID))
+	if errors.Is(err, shoal.ErrCrawlerNotFound) {
+		return none, shoal.RunSettings{}, shoal.Business("ModuleUnavailable",
+			"The squid's crawler %q is not installed here any more.", s.CrawlerSlug)
+	}
+	if err != nil {
+		return none, shoal.RunSettings{}, fmt.Errorf("look up crawler %s: %w", s.CrawlerSlug, err)
+	}
+	if !p.Info.IsAvailable {
+		return none, shoal.RunSettings{}, shoal.Business("ModuleUnavailable",
+			"The crawler %q is switched off.", p.Info.Slug)
+	}
+	settings, err := p.Settings(s)
+	if err != nil {
+		return none, shoal.RunSettings{}, err
+	}
+	return shoal.CrawlerVersion{
+		CrawlerID: p.Info.ID, Slug: p.Info.Slug, Version: p.Info.Version,
+		Digest: p.Info.Digest, Definition: p.Source, CreatedAt: e.now(),
+	}, settings, nil
+}
+
+// Open returns the crawl of a run that copied v and s.
+func (e *Engine) Open(v shoal.CrawlerVersion, s shoal.RunSettings) (*Crawl, error) {
+	p, err := e.program(v)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := extract.New(p, s)
+	if err != nil {
+		return nil, fmt.Errorf("bind crawler %s to the run's settings: %w", v.Slug, err)
+	}
+	return &Crawl{
+		plan: plan, fetcher: e.fetcher, now: e.now, policy: policyOf(plan.Policy()),
+		maxRequests: s.MaxRequests, answered: newHosts(),
+	}, nil
+}
+
+// Fields returns the names of the fields that a run of v with settings s can
+// fill, in the crawler's order: those of add-ons that were off are left out.
+func (e *Engine) Fields(v shoal.CrawlerVersion, s shoal.RunSettings) ([]string, error) {
+	p, err := e.program(v)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(p.Info.Result))
+	for _, a := range p.Info.Result {
+		if a.Function == "" || slices.Contains(s.Functions, a.Function) {
+			names = append(names, a.Name)
+		}
+	}
+	return names, nil
+}
+
+// program returns the compiled definition of a version, compiling it once.
+func (e *Engine) program(v shoal.CrawlerVersion) (*crawler.Program, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p := e.programs[v.PK]; p != nil {
+		return p, nil
+	}
+	p, err := crawler.Compile(v.Slug, v.Definition)
+	if err != nil {
+		return nil, fmt.Errorf("compile crawler %s version %d: %w", v.Slug, v.Version, err)
+	}
+	if len(e.programs) >= maxPrograms {
+		clear(e.programs)
+	}
+	e.programs[v.PK] = p
+	return p, nil
+}
+
+// policyOf lays the crawler's wishes over the fetcher's polite defaults.
+func policyOf(c crawler.Policy) fetch.Policy {
+	p := fetch.DefaultPolicy()
+	p.Robots = c.Robots
+	p.Header = c.Header
+	p.MaxBytes = c.MaxBytes
+	p.Timeout = c.Timeout
+	if c.Delay > 0 {
+		p.Delay = c.Delay
+	}
+	if c.HostConcurrency > 0 {
+		p.HostConcurrency = c.HostConcurrency
+	}
+	switch {
+	case c.Retries > 0:
+		p.Retries = c.Retries
+	case c.Retries == 0:
+		p.Retries = -1 // here none is meant; the fetcher's 0 is its default
+	}
+	return p
+}

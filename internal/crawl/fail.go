@@ -1,0 +1,86 @@
+package crawl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shoal"
+	"shoal/internal/extract"
+	"shoal/internal/fetch"
+)
+
+// failed decides what a request without an answer means.
+func (c *Crawl) failed(ctx context.Context, s *Step, w *shoal.Work, req *shoal.Request, err error) {
+	if cut := ctx.Err(); cut != nil {
+		// Its turn may be over because the slot's time is: it tries again in the
+		// next slot, but not for ever.
+		if errors.Is(cut, context.DeadlineExceeded) && req.Attempts+1 >= maxCuts {
+			c.giveUp(s, w, req, &fetch.Error{Failure: fetch.FailTimeout,
+				Message: fmt.Sprintf("%s gave no complete answer in %d long attempts", hostOf(req.URL), maxCuts)})
+		}
+		return
+	}
+	fe, ok := errors.AsType[*fetch.Error](err)
+	if !ok {
+		fe = &fetch.Error{Failure: fetch.FailProtocol, Message: err.Error(), Err: err}
+	}
+	switch fe.Failure {
+	case fetch.FailTooMany:
+		s.Hold = Hold{Reason: shoal.ReasonTooManyRequests, RetryAfter: fe.RetryAfter,
+			Desc: fe.Message + " The run goes on by itself after a wait."}
+	case fetch.FailRobots:
+		c.disallowed(s, w, req, fe)
+	case fetch.FailCircuitOpen:
+		c.outage(s, w, req, fe)
+	default:
+		c.giveUp(s, w, req, fe)
+	}
+}
+
+// giveUp ends the request as failed. A row that waited for this page is
+// emitted as far as it is known.
+func (c *Crawl) giveUp(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
+	page := c.page(w, req)
+	page.End = shoal.PageFailed
+	page.Unreached = fe.Unreached()
+	page.Desc = fe.Message
+	page.Log.Error, page.Log.Status = fe.Message, fe.Status
+	if fe.Tries > 1 {
+		page.Log.Attempt = fe.Tries
+	}
+	out, err := c.plan.Read(&s.task.extract, req, &extract.Page{URL: req.URL, RequestURL: req.URL, Status: fe.Status, Failed: fe.Message})
+	if err == nil {
+		page.Rows = out.Rows
+	}
+	s.Page = page
+}
+
+// disallowed ends a request that robots.txt forbids: nobody failed, and there
+// is nothing to collect.
+func (c *Crawl) disallowed(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
+	page := c.page(w, req)
+	page.Desc, page.Log.Error = fe.Message, fe.Message
+	if w.First {
+		s.Note = fe.Message
+	}
+	s.Page = page
+}
+
+// outage handles a host that is left alone for a while because it failed so
+// often. One that never answered this run is not there: the request fails. One
+// that did answer is waited for, and when it stays away the run pauses, since
+// giving up page after page would deliver a hole.
+func (c *Crawl) outage(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
+	away, known := c.answered.since(hostOf(req.URL), c.now())
+	switch {
+	case !known:
+		c.giveUp(s, w, req, fe)
+	case away < outagePatience:
+		s.Wait = min(max(fe.RetryAfter, time.Second), 10*time.Second)
+	default:
+		s.Hold = Hold{Reason: shoal.ReasonRequestFailed,
+			Desc: fmt.Sprintf("%s has not answered for %s: %s", hostOf(req.URL), away.Round(time.Second), fe.Message)}
+	}
+}

@@ -1,0 +1,97 @@
+package runs
+
+import (
+	"context"
+	"time"
+
+	"shoal"
+)
+
+// StartRequest asks for a run.
+type StartRequest struct {
+	Workspace   shoal.WorkspaceID
+	Squid       shoal.SquidID
+	Origin      shoal.Origin // empty: user
+	Actor       string
+	ForceLaunch bool
+}
+
+// Start starts a run of a squid and returns it as it was created: pending, with
+// zero counters. The errors are ErrSquidNotFound and the Business errors
+// ModuleUnavailable, SquidNotReady, NoTasksPresent and RunInProgress.
+func (s *Service) Start(ctx context.Context, q StartRequest) (shoal.Run, error) {
+	squid, err := s.store.Squid(ctx, q.Workspace, q.Squid)
+	if err != nil {
+		return shoal.Run{}, err
+	}
+	if !squid.IsActive {
+		return shoal.Run{}, shoal.Business("SquidNotReady", "The squid is not ready: it is switched off. Set is_active to true first.")
+	}
+	version, settings, err := s.engine.Prepare(&squid)
+	if err != nil {
+		return shoal.Run{}, err
+	}
+	if squid.ActiveTasks == 0 {
+		return shoal.Run{}, shoal.Business("NoTasksPresent", "The squid has no active task. Add one with POST /v1/tasks first.")
+	}
+	if q.Origin == "" {
+		q.Origin = shoal.OriginUser
+	}
+	r, err := s.store.CreateRun(ctx, NewRun{
+		ID: shoal.NewID[shoal.RunID](), WorkspaceID: q.Workspace, SquidID: q.Squid, Version: version,
+		Origin: q.Origin, Actor: q.Actor, ForceLaunch: q.ForceLaunch, Settings: settings, Start: true,
+	})
+	if err != nil {
+		return shoal.Run{}, err
+	}
+	return AsCreated(r), nil
+}
+
+// AsCreated returns r as it was when it was created, which is what the wire
+// contract answers to a start although the run is running by then.
+func AsCreated(r shoal.Run) shoal.Run {
+	r.Status = shoal.RunPending
+	r.StartedAt, r.ActiveSince = time.Time{}, time.Time{}
+	return r
+}
+
+// Pause halts a run until a person resumes it. Pages in flight may still commit.
+func (s *Service) Pause(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error) {
+	return s.act(ctx, ws, id, actor, Event{On: OnPause})
+}
+
+// Resume lets a paused run go on, whatever it was paused for.
+func (s *Service) Resume(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error) {
+	return s.act(ctx, ws, id, actor, Event{On: OnResume})
+}
+
+// Abort stops a run at once and has its partial results exported.
+// ErrRunNotFound when it is unknown or has ended.
+func (s *Service) Abort(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error) {
+	return s.act(ctx, ws, id, actor, Event{On: OnAbort})
+}
+
+// Export has the export of a run that has ended made again. The run's
+// ExportDone is false until it is.
+func (s *Service) Export(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error) {
+	return s.act(ctx, ws, id, actor, Event{On: OnExportAsked})
+}
+
+// Share makes a run's results public by link, or private again.
+func (s *Service) Share(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string, shared bool) (shoal.Run, error) {
+	if _, err := s.store.Run(ctx, ws, id); err != nil {
+		return shoal.Run{}, err
+	}
+	return s.store.ChangeRun(ctx, id, actor, func(r *shoal.Run, _ time.Time) (shoal.Effects, error) {
+		r.Shared = shared
+		return 0, nil
+	})
+}
+
+// act sends a person's event to a run of their workspace.
+func (s *Service) act(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string, e Event) (shoal.Run, error) {
+	if _, err := s.store.Run(ctx, ws, id); err != nil {
+		return shoal.Run{}, err
+	}
+	return s.change(ctx, id, actor, e)
+}

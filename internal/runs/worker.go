@@ -1,0 +1,221 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"shoal"
+	"shoal/internal/crawl"
+)
+
+const (
+	// maxUncommitted is how many pages of a slot may wait for their commit.
+	maxUncommitted = 4
+	// maxBatch is the most requests claimed at once.
+	maxBatch = 16
+	// batchTime is what a batch should take, so that slots share fairly and a
+	// claim costs little beside the work it brings.
+	batchTime = time.Second
+	// idleTime is how long a slot waits for work before it lets others have
+	// its place among the workers.
+	idleTime = 5 * time.Second
+	// minPoll and maxPoll bound how often an idle slot asks the store.
+	minPoll, maxPoll = 200 * time.Millisecond, 2 * time.Second
+)
+
+// worker is one slot at work.
+type worker struct {
+	s     *Service
+	ses   *session
+	lease shoal.Lease
+
+	url  atomic.Pointer[string] // of the request under way
+	lost atomic.Bool            // the lease is not ours any more
+	stop context.CancelFunc     // ends the request under way
+
+	queue      chan item // to the committers
+	committers int
+	wg         sync.WaitGroup
+	mu         sync.Mutex
+	err        error // first failure of a commit
+
+	pageTime time.Duration // moving average
+}
+
+// item is a page on its way to the store.
+type item struct {
+	page *shoal.Page
+	step crawl.Step
+}
+
+func newWorker(s *Service, ses *session, l shoal.Lease) *worker {
+	return &worker{s: s, ses: ses, lease: l, queue: make(chan item)}
+}
+
+// work claims and works until the slot's time is over, there is nothing to do
+// for a while, or the run does not want it any more. All its pages are
+// committed, or lost, when it returns.
+func (w *worker) work(ctx context.Context) error {
+	w.ses.enter(w)
+	defer w.ses.exit(w)
+	until := time.Now().Add(w.s.config.SlotTime)
+	ctx, w.stop = context.WithDeadline(ctx, time.Now().Add(max(hardStop, 2*w.s.config.SlotTime)))
+	defer w.stop()
+	defer context.AfterFunc(w.ses.ctx, w.stop)()
+	commits, end := w.commitContext(ctx)
+	defer end()
+	defer w.flush()
+
+	var idle time.Duration
+	for w.wanted(ctx) && time.Now().Before(until) {
+		batch, err := w.s.store.Claim(ctx, w.lease, w.batchSize())
+		switch {
+		case errors.Is(err, shoal.ErrFenced):
+			w.lost.Store(true)
+			return nil
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return fmt.Errorf("claim work of run %s: %w", w.ses.id, err)
+		case len(batch) == 0:
+			if idle >= idleTime {
+				return w.failure()
+			}
+			idle += w.await(ctx, idle)
+			continue
+		}
+		idle = 0
+		for i := range batch {
+			if !w.wanted(ctx) || !time.Now().Before(until) {
+				break // the rest goes back with the lease
+			}
+			w.one(ctx, commits, &batch[i])
+		}
+	}
+	return w.failure()
+}
+
+// commitContext returns the context of the slot's commits: a page that was
+// fetched is committed although the slot has to stop, if that takes not long.
+func (w *worker) commitContext(ctx context.Context) (context.Context, func()) {
+	commits, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(3*time.Second, cancel)
+		context.AfterFunc(commits, func() { timer.Stop() })
+	})
+	return commits, func() { stop(); cancel() }
+}
+
+// wanted reports whether the slot may begin another request.
+func (w *worker) wanted(ctx context.Context) bool {
+	return ctx.Err() == nil && !w.lost.Load() && !w.ses.draining() && w.failure() == nil
+}
+
+// batchSize is how many requests to claim: one slot's share of what there is,
+// as far as it fits into batchTime.
+func (w *worker) batchSize() int {
+	share := w.ses.pending.Load() / int64(2*max(1, w.ses.run.Settings.Concurrency))
+	n := min(max(share, 1), maxBatch)
+	if w.pageTime > 0 {
+		n = min(n, max(1, int64(batchTime/w.pageTime)))
+	}
+	return int(n)
+}
+
+// await waits until there may be work, and returns how long it did.
+func (w *worker) await(ctx context.Context, idle time.Duration) time.Duration {
+	begin := time.Now()
+	w.ses.idle.Add(1)
+	defer w.ses.idle.Add(-1)
+	poll := time.NewTimer(min(max(idle, minPoll), maxPoll))
+	defer poll.Stop()
+	select {
+	case <-w.ses.work:
+	case <-w.ses.drained:
+	case <-ctx.Done():
+	case <-poll.C:
+	}
+	return time.Since(begin)
+}
+
+// one works one request.
+func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
+	begin := time.Now()
+	task, err := w.ses.task(work)
+	if err != nil {
+		w.submit(commits, item{page: w.unusable(work, err)})
+		return
+	}
+	url := task.URL(work)
+	w.url.Store(&url)
+	step := w.ses.crawl.Do(ctx, task, work, w.ses.seen.Unseen)
+	w.url.Store(nil)
+	if step.Note != "" {
+		w.s.note(commits, w.ses, step.Note)
+	}
+	if step.Hold.Reason != shoal.ReasonNone {
+		step.Settle(false)
+		w.s.hold(commits, w.ses, step.Hold)
+		return
+	}
+	if step.Wait > 0 {
+		w.pauseFor(ctx, step.Wait)
+	}
+	if step.Page == nil {
+		step.Settle(false)
+		if step.Back {
+			w.submit(commits, item{page: w.released(work)})
+		}
+		return
+	}
+	w.submit(commits, item{page: step.Page, step: step})
+	w.pageTime = (3*w.pageTime + time.Since(begin)) / 4
+}
+
+// unusable is the page of a request that could not even be begun.
+func (w *worker) unusable(work *shoal.Work, err error) *shoal.Page {
+	return &shoal.Page{
+		TaskSeq: work.TaskSeq, RequestSeq: work.Request.Seq, End: shoal.PageFailed, At: w.s.now(), Desc: err.Error(),
+		Log: shoal.RequestLog{Task: work.TaskSeq, URL: work.Request.URL, Error: err.Error()},
+	}
+}
+
+func (w *worker) released(work *shoal.Work) *shoal.Page {
+	return &shoal.Page{
+		TaskSeq: work.TaskSeq, RequestSeq: work.Request.Seq, End: shoal.PageReleased, At: w.s.now(),
+		Log: shoal.RequestLog{Task: work.TaskSeq, URL: work.Request.URL, Retry: true},
+	}
+}
+
+// pauseFor leaves a site alone for d.
+func (w *worker) pauseFor(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.ses.drained:
+	case <-ctx.Done():
+	}
+}
+
+func (w *worker) failure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err
+}
+
+func (ses *session) enter(w *worker) {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	ses.workers[w] = true
+}
+
+func (ses *session) exit(w *worker) {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	delete(ses.workers, w)
+}
