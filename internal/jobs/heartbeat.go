@@ -40,10 +40,12 @@ func (c *Client) join(ctx context.Context) error {
 }
 
 // beat says that this process lives, and takes over from those that do not.
-// lost reports that its peers had given this process up.
-func (c *Client) beat(ctx context.Context) (lost bool, err error) {
+// When its peers had given this process up, lost is called before new jobs are
+// claimed.
+func (c *Client) beat(ctx context.Context, lost func()) error {
 	var requeued int64
-	err = c.inTx(ctx, func(tx *sql.Tx) error {
+	var buried bool
+	err := c.inTx(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, "UPDATE job_clients SET heartbeat_at = "+c.Dialect.now()+" WHERE id = $1", c.Owner)
 		if err != nil {
 			return err
@@ -52,7 +54,7 @@ func (c *Client) beat(ctx context.Context) (lost bool, err error) {
 		if err != nil {
 			return err
 		}
-		if lost = n == 0; lost {
+		if buried = n == 0; buried {
 			if err := c.register(ctx, tx); err != nil {
 				return err
 			}
@@ -64,10 +66,13 @@ func (c *Client) beat(ctx context.Context) (lost bool, err error) {
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("write the heartbeat: %w", err)
+		return fmt.Errorf("write the heartbeat: %w", err)
+	}
+	if buried {
+		lost()
 	}
 	c.beaten(requeued)
-	return lost, nil
+	return nil
 }
 
 // leave removes this process from the living and requeues what it still held.

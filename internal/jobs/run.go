@@ -134,15 +134,12 @@ func (c *Client) keepAlive(ctx context.Context, w *work) {
 			return
 		case <-ticker.C:
 		}
-		lost, err := c.beat(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			c.Logger.Error("heartbeat failed", "err", err)
-		case lost:
+		err := c.beat(ctx, func() {
 			c.Logger.Warn("this process was thought dead: its jobs are given up", "jobs", w.active())
 			w.endAll(ErrLost)
+		})
+		if err != nil && ctx.Err() == nil {
+			c.Logger.Error("heartbeat failed", "err", err)
 		}
 	}
 }

@@ -59,10 +59,13 @@ func startCluster() (*url.URL, error) {
 		return nil, errors.Join(fmt.Errorf("start the supervisor: %w", err), os.RemoveAll(c.dir))
 	}
 	err = c.run("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-	if err != nil {
-		return nil, err
+	if err == nil {
+		var u *url.URL
+		if u, err = c.start(); err == nil {
+			return u, nil
+		}
 	}
-	return c.start()
+	return nil, errors.Join(err, supervisorPipe.Close()) // it tidies up
 }
 
 // findBinaries returns the directory of the newest PostgreSQL installed.

@@ -1,0 +1,316 @@
+package jobs_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"shoal/internal/jobs"
+)
+
+// childDatabase holds, in the environment of a child process, the database it
+// works on.
+const childDatabase = "SHOAL_JOBS_TEST_CHILD"
+
+// quick is a heartbeat by which a client is dead after one second.
+const quick = 250 * time.Millisecond
+
+// TestMain makes a second process of this binary a worker that can be killed.
+func TestMain(m *testing.M) {
+	if os.Getenv(childDatabase) != "" {
+		if err := childWork(); err != nil {
+			fmt.Println("failed", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// childWork works slots with a handler that says "started", then waits until
+// its context ends or its process does, and says why.
+func childWork() error {
+	var d database
+	if err := json.Unmarshal([]byte(os.Getenv(childDatabase)), &d); err != nil {
+		return err
+	}
+	db, err := d.open()
+	if err != nil {
+		return err
+	}
+	client, err := jobs.Open(jobs.Options{DB: db, Dialect: d.Dialect, Owner: "child", SlotWorkers: 2, Heartbeat: quick, StopTimeout: quick})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	return client.Run(ctx, map[jobs.Kind]jobs.Handler{
+		jobs.KindSlot: func(ctx context.Context, _ json.RawMessage) (jobs.Outcome, error) {
+			fmt.Println("started")
+			<-ctx.Done()
+			lost := errors.Is(context.Cause(ctx), jobs.ErrLost)
+			fmt.Println("ended", lost)
+			if lost {
+				return jobs.Done, nil // must count for nothing
+			}
+			return jobs.Done, ctx.Err()
+		},
+	})
+}
+
+// child is a worker process under way.
+type child struct {
+	cmd *exec.Cmd
+	out *bufio.Scanner
+}
+
+func startChild(t *testing.T, d database) *child {
+	t.Helper()
+	env, err := json.Marshal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &child{cmd: exec.Command(os.Args[0])}
+	c.cmd.Env = append(os.Environ(), childDatabase+"="+string(env))
+	c.cmd.Stderr = os.Stderr
+	out, err := c.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.out = bufio.NewScanner(out)
+	if err := c.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.cmd.Process.Kill()
+		_ = c.cmd.Wait()
+	})
+	return c
+}
+
+// expect reads the child's next line.
+func (c *child) expect(t *testing.T, want string) {
+	t.Helper()
+	if !c.out.Scan() || c.out.Text() != want {
+		t.Fatalf("the child said %q, want %q", c.out.Text(), want)
+	}
+}
+
+func (c *child) signal(t *testing.T, s syscall.Signal) {
+	t.Helper()
+	if err := c.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expectAll reads as many lines of the child, which may come in any order.
+func (c *child) expectAll(t *testing.T, want ...string) {
+	t.Helper()
+	var got []string
+	for range want {
+		if !c.out.Scan() {
+			break
+		}
+		got = append(got, c.out.Text())
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Fatalf("the child said %q, want %q in any order", got, want)
+	}
+}
+
+// terminate stops the child in an orderly way: before it goes, it records how
+// its jobs ended.
+func (c *child) terminate(t *testing.T) {
+	t.Helper()
+	c.signal(t, syscall.SIGTERM)
+	for c.out.Scan() { // its last words
+	}
+	if err := c.cmd.Wait(); err != nil {
+		t.Fatalf("the child stopped with %v", err)
+	}
+}
+
+func heartbeat(every time.Duration) func(*jobs.Options) {
+	return func(o *jobs.Options) { o.Heartbeat = every }
+}
+
+func TestJobsOfAKilledProcessAreTakenOver(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "heir", heartbeat(quick))
+		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
+		c := startChild(t, d)
+		c.expect(t, "started")
+		worked := make(chan string, 2)
+		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: done(worked)})
+		c.signal(t, syscall.SIGKILL)
+		killed := time.Now()
+		receive(t, worked, "take-over")
+		t.Logf("taken over %s after kill -9, with a heartbeat of %s", time.Since(killed).Round(time.Millisecond), quick)
+		p.mustStop(t)
+		p.wantStates(t, "completed")
+		if got := p.rows(t)[0].Attempt; got != 2 || len(worked) != 0 {
+			t.Errorf("the job had %d attempts and %d more workings, want 2 and none", got, len(worked))
+		}
+	})
+}
+
+// TestProcessThatStoodStillIsFenced stops a process with SIGSTOP until another
+// has taken its job over, and lets it go on: its handler must be told, and what
+// it answers must not end the job that the other now works.
+func TestProcessThatStoodStillIsFenced(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "heir", heartbeat(quick))
+		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
+		c := startChild(t, d)
+		c.expect(t, "started")
+		c.signal(t, syscall.SIGSTOP)
+
+		started, finish := make(chan struct{}, 2), make(chan struct{})
+		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: func(ctx context.Context, _ json.RawMessage) (jobs.Outcome, error) {
+			started <- struct{}{}
+			select {
+			case <-finish:
+				return jobs.Done, nil
+			case <-ctx.Done():
+				return jobs.Done, ctx.Err()
+			}
+		}})
+		receive(t, started, "take-over")
+		c.signal(t, syscall.SIGCONT)
+		c.expect(t, "ended true")
+		c.terminate(t)
+		p.wantStates(t, "running")
+		close(finish)
+		p.mustStop(t)
+		p.wantStates(t, "completed")
+		if len(started) != 0 {
+			t.Error("the job was worked a third time")
+		}
+	})
+}
+
+// TestProcessThatStoodStillFencesItself has a process claim the very job again
+// that was requeued while it stood still: what its earlier attempt answers must
+// not end the later one.
+func TestProcessThatStoodStillFencesItself(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "undertaker", func(o *jobs.Options) { // it works no slots
+			o.Heartbeat, o.SlotWorkers = quick, 0
+		})
+		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
+		c := startChild(t, d)
+		c.expect(t, "started")
+		c.signal(t, syscall.SIGSTOP)
+		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindFinish: done(nil)})
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for deadline := time.Now().Add(patience); p.rows(t)[0].State != "available"; <-tick.C {
+			if time.Now().After(deadline) {
+				t.Fatalf("the job was not requeued; log:\n%s", p.Log)
+			}
+		}
+		c.signal(t, syscall.SIGCONT)
+		c.expectAll(t, "ended true", "started")
+		c.terminate(t)
+		p.wantStates(t, "available")
+	})
+}
+
+func TestExclusiveStartRequeuesAtOnce(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "restarted", func(o *jobs.Options) { o.Exclusive = true }) // a heartbeat of 5 s
+		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
+		c := startChild(t, d)
+		c.expect(t, "started")
+		c.signal(t, syscall.SIGKILL)
+		_ = c.cmd.Wait()
+		worked := make(chan string, 2)
+		began := time.Now()
+		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: done(worked)})
+		receive(t, worked, "requeued job")
+		took := time.Since(began)
+		t.Logf("the job of the killed process ran %s after the start", took.Round(time.Millisecond))
+		if took > time.Second {
+			t.Errorf("requeueing took %s, want at most 1 s", took)
+		}
+		p.mustStop(t)
+		p.wantStates(t, "completed")
+	})
+}
+
+// TestStopKeepsWhatHandlersFinish has a handler end its work when it is told
+// to: the job is complete, and its successor waits for the next start.
+func TestStopKeepsWhatHandlersFinish(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "one", func(o *jobs.Options) { o.StopTimeout = 100 * time.Millisecond })
+		started := make(chan struct{})
+		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: func(ctx context.Context, _ json.RawMessage) (jobs.Outcome, error) {
+			close(started)
+			<-ctx.Done()
+			return jobs.Again, nil
+		}})
+		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{}))
+		receive(t, started, "job")
+		p.mustStop(t)
+		p.wantStates(t, "completed", "available")
+	})
+}
+
+func TestStopEndsHandlersAfterItsTimeout(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "one", func(o *jobs.Options) { o.StopTimeout = 100 * time.Millisecond })
+		started := make(chan struct{})
+		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: func(ctx context.Context, _ json.RawMessage) (jobs.Outcome, error) {
+			close(started)
+			<-ctx.Done()
+			return jobs.Done, fmt.Errorf("fetch: %w", ctx.Err())
+		}})
+		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{}))
+		receive(t, started, "job")
+		p.mustStop(t)
+		p.wantStates(t, "available")
+		if r := p.rows(t)[0]; r.Attempt != 0 || r.Errors {
+			t.Errorf("the interrupted job is %+v, want no attempt and no error counted", r)
+		}
+		if strings.Contains(p.Log.String(), "job failed") {
+			t.Errorf("the stop is logged as a failure:\n%s", p.Log)
+		}
+		var clients int
+		if err := p.DB.QueryRow("SELECT count(*) FROM job_clients").Scan(&clients); err != nil || clients != 0 {
+			t.Errorf("%d clients are left (%v), want none", clients, err)
+		}
+	})
+}
+
+// TestStopDoesNotWaitForEver has a handler that ignores its context.
+func TestStopDoesNotWaitForEver(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "one", func(o *jobs.Options) { o.StopTimeout = 100 * time.Millisecond })
+		started, finish := make(chan struct{}), make(chan struct{})
+		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: func(context.Context, json.RawMessage) (jobs.Outcome, error) {
+			close(started)
+			<-finish
+			return jobs.Done, nil
+		}})
+		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{}))
+		receive(t, started, "job")
+		err := p.stop()
+		if err == nil || !strings.Contains(err.Error(), "1 handlers did not return") {
+			t.Errorf("Run returned %v, want an error that counts the handler", err)
+		}
+		p.wantStates(t, "available")
+		close(finish)
+	})
+}
