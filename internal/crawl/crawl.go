@@ -158,10 +158,7 @@ func (c *Crawl) read(s *Step, w *shoal.Work, req *shoal.Request, resp *fetch.Res
 		return
 	}
 	c.take(page, out)
-	page.Log.Error = out.Problem
-	if page.Desc = out.Problem; w.First && len(out.Rows) == 0 && page.Desc == "" && resp.Status >= 400 {
-		page.Desc = fmt.Sprintf("The site answered %d %s.", resp.Status, http.StatusText(resp.Status))
-	}
+	page.Log.Error, page.Desc = out.Problem, out.Problem
 	s.Page = page
 }
 

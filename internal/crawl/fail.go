@@ -31,6 +31,11 @@ func (c *Crawl) failed(ctx context.Context, s *Step, w *shoal.Work, req *shoal.R
 		s.Hold = Hold{Reason: shoal.ReasonTooManyRequests, RetryAfter: fe.RetryAfter,
 			Desc: fe.Message + " The run goes on by itself after a wait."}
 	case fetch.FailRobots:
+		if cause, ok := errors.AsType[*fetch.Error](fe.Err); ok && cause.Unreached() {
+			// Nothing was forbidden: the site has no robots.txt to give because it is down.
+			c.giveUp(s, w, req, &fetch.Error{Failure: cause.Failure, Status: fe.Status, Message: fe.Message, Tries: fe.Tries, Err: fe})
+			return
+		}
 		c.disallowed(s, w, req, fe)
 	case fetch.FailCircuitOpen:
 		c.outage(s, w, req, fe)

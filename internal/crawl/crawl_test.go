@@ -1,0 +1,365 @@
+package crawl_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"shoal"
+	"shoal/internal/crawl"
+	"shoal/internal/crawler"
+	"shoal/internal/fetch"
+	"shoal/internal/safedial"
+)
+
+const definition = `
+slug: pages
+name: Pages
+version: 1
+input:
+  - {name: url, level: task, type: string, required: true}
+start: {url: "{{ task.url }}", page: list}
+pages:
+  list:
+    follow:
+      - {select: a.next, page: list}
+      - {select: "li a", page: item, carry: row}
+    rows:
+      each: li
+      key: url
+      fields:
+        url: {select: a, attr: href, as: url}
+        name: {select: a}
+  item:
+    rows:
+      extends: row
+      fields:
+        price: {select: .price}
+detect:
+  - {when: "status == 403", reason: logged_out}
+`
+
+// catalogue holds the one crawler of these tests.
+type catalogue struct{ program *crawler.Program }
+
+func (c catalogue) Lookup(id string) (*crawler.Program, error) {
+	if id != string(c.program.Info.ID) {
+		return nil, shoal.ErrCrawlerNotFound
+	}
+	return c.program, nil
+}
+
+func newEngine(t *testing.T) (*crawl.Engine, *crawler.Program) {
+	t.Helper()
+	p, err := crawler.Compile("pages.yaml", []byte(definition))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fetch.New(fetch.Options{
+		Dial:    safedial.New(safedial.Options{AllowPrivate: true}).DialContext,
+		Backoff: time.Millisecond,
+	})
+	t.Cleanup(f.Close)
+	return crawl.New(catalogue{p}, f, nil), p
+}
+
+func open(t *testing.T, s shoal.RunSettings) *crawl.Crawl {
+	t.Helper()
+	e, p := newEngine(t)
+	c, err := e.Open(shoal.CrawlerVersion{PK: 1, Slug: "pages", Definition: p.Source}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func work(url string) *shoal.Work {
+	params, _ := json.Marshal(map[string]string{"url": url})
+	return &shoal.Work{TaskSeq: 3, TaskParams: params, First: true}
+}
+
+func task(t *testing.T, c *crawl.Crawl, w *shoal.Work) *crawl.Task {
+	t.Helper()
+	task, err := c.Task(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task
+}
+
+func site(t *testing.T, h http.HandlerFunc) string {
+	t.Helper()
+	srv := httptest.NewServer(h)
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func TestDoFollowsAndCompletesRows(t *testing.T) {
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		switch r.URL.Path {
+		case "/":
+			fmt.Fprint(w, `<ul><li><a href="/a">A</a></li><li><a href="/b">B</a></li></ul><a class="next" href="/?p=2">next</a><a class="next" href="/">first</a>`)
+		case "/a":
+			fmt.Fprint(w, `<b class="price">7</b>`)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	c := open(t, shoal.RunSettings{})
+	w := work(url + "/")
+	tk := task(t, c, w)
+	s := c.Do(t.Context(), tk, w, nil)
+	if s.Page == nil || s.Page.End != shoal.PageDone || s.Page.TaskSeq != 3 || s.Page.RequestSeq != 0 {
+		t.Fatalf("page %+v", s.Page)
+	}
+	if got := len(s.Page.Found); got != 3 {
+		t.Fatalf("%d requests found, want two items and the next page, without the way back to the start", got)
+	}
+	if s.Page.Log.Status != 200 || s.Page.Log.URL != url+"/" || s.Page.Log.Bytes == 0 {
+		t.Errorf("log %+v", s.Page.Log)
+	}
+	s.Settle(true)
+	rows := map[string]string{}
+	for i, r := range s.Page.Found {
+		if r.Page != "item" {
+			continue
+		}
+		item := c.Do(t.Context(), tk, &shoal.Work{TaskSeq: 3, Request: withSeq(r, i+1)}, nil)
+		for _, row := range item.Page.Rows {
+			rows[strings.TrimPrefix(r.URL, url)] = string(row.Data)
+		}
+		item.Settle(true)
+	}
+	if !strings.Contains(rows["/a"], `"price":"7"`) || !strings.Contains(rows["/a"], `"name":"A"`) {
+		t.Errorf("row of /a: %s", rows["/a"])
+	}
+	if !strings.Contains(rows["/b"], `"name":"B"`) {
+		t.Errorf("the row that waited for a page that is not there is lost: %q", rows["/b"])
+	}
+}
+
+func withSeq(r shoal.Request, seq int) shoal.Request {
+	r.Seq = int64(seq)
+	return r
+}
+
+func TestDoDropsWhatIsKnown(t *testing.T) {
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `<html><a class="next" href="/2">2</a><a class="next" href="/3">3</a>`)
+	})
+	c := open(t, shoal.RunSettings{})
+	w := work(url)
+	s := c.Do(t.Context(), task(t, c, w), w, func(task int64, found []shoal.Request) []shoal.Request {
+		if task != 3 || len(found) != 2 {
+			t.Errorf("asked about task %d and %d requests", task, len(found))
+		}
+		return found[1:]
+	})
+	if len(s.Page.Found) != 1 || s.Page.Found[0].URL != url+"/3" {
+		t.Errorf("found %+v", s.Page.Found)
+	}
+}
+
+func TestOutcomes(t *testing.T) {
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(code) }
+	}
+	gone := httptest.NewServer(status(200))
+	gone.Close()
+	for _, c := range []struct {
+		name      string
+		url       string
+		end       shoal.PageEnd
+		unreached bool
+		hold      shoal.DoneReason
+		says      string
+	}{
+		{"not found is an answer", site(t, status(404)), shoal.PageDone, false, "", "status 404"},
+		{"down, robots.txt too", site(t, status(500)), shoal.PageFailed, true, "", "500"},
+		{"server error", site(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/robots.txt" {
+				w.WriteHeader(500)
+			}
+		}), shoal.PageFailed, true, "", "500"},
+		{"nobody listens", gone.URL, shoal.PageFailed, true, "", "refused"},
+		{"redirects for ever", site(t, func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path+"x", http.StatusFound)
+		}), shoal.PageFailed, false, "", "redirect"},
+		{"detected", site(t, status(403)), 0, false, shoal.ReasonLoggedOut, ""},
+		{"robots", site(t, func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, "User-agent: *\nDisallow: /\n")
+		}), shoal.PageDone, false, "", "robots.txt"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cr := open(t, shoal.RunSettings{})
+			w := work(c.url + "/page")
+			s := cr.Do(t.Context(), task(t, cr, w), w, nil)
+			defer s.Settle(false)
+			if s.Hold.Reason != c.hold {
+				t.Fatalf("hold %+v, want %q", s.Hold, c.hold)
+			}
+			if c.hold != "" {
+				if s.Page != nil {
+					t.Error("the page that calls for a pause is committed: it must be fetched again")
+				}
+				return
+			}
+			if s.Page.End != c.end || s.Page.Unreached != c.unreached || !strings.Contains(s.Page.Desc, c.says) {
+				t.Errorf("end %d, unreached %v, desc %q", s.Page.End, s.Page.Unreached, s.Page.Desc)
+			}
+		})
+	}
+}
+
+func TestTooManyRequestsHolds(t *testing.T) {
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(429)
+	})
+	c := open(t, shoal.RunSettings{})
+	w := work(url)
+	s := c.Do(t.Context(), task(t, c, w), w, nil)
+	if s.Page != nil || s.Hold.Reason != shoal.ReasonTooManyRequests || s.Hold.RetryAfter < 3590*time.Second || s.Hold.RetryAfter > time.Hour {
+		t.Errorf("page %v, hold %+v", s.Page, s.Hold)
+	}
+}
+
+func TestContextGivesBack(t *testing.T) {
+	asked := make(chan struct{})
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/robots.txt" {
+			http.NotFound(w, r)
+			return
+		}
+		close(asked)
+		<-r.Context().Done()
+	})
+	c := open(t, shoal.RunSettings{})
+	w := work(url + "/hang")
+	tk := task(t, c, w)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-asked; cancel() }()
+	s := c.Do(ctx, tk, w, nil)
+	if s.Page != nil || !s.Back || s.Hold.Reason != "" {
+		t.Errorf("step %+v, want the request to go back", s)
+	}
+	s.Settle(false)
+	if !tk.Idle() {
+		t.Error("the task still has a request under way")
+	}
+}
+
+// A request that outlasts slot after slot must end some time.
+func TestLongRequestIsGivenUp(t *testing.T) {
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/robots.txt" {
+			http.NotFound(w, r)
+			return
+		}
+		<-r.Context().Done()
+	})
+	c := open(t, shoal.RunSettings{})
+	for attempts, given := range []bool{false, false, true} {
+		w := work(url + "/hang")
+		w.Request.Attempts = attempts
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		s := c.Do(ctx, task(t, c, w), w, nil)
+		cancel()
+		if (s.Page != nil) != given {
+			t.Errorf("attempt %d: page %+v", attempts+1, s.Page)
+		}
+		if given && (s.Page.End != shoal.PageFailed || !s.Page.Unreached) {
+			t.Errorf("page %+v", s.Page)
+		}
+	}
+}
+
+func TestCapOnPages(t *testing.T) {
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `<html><li><a href="`+r.URL.Path+`x">x</a></li>`)
+	})
+	const limit = 10
+	c := open(t, shoal.RunSettings{MaxRequests: limit})
+	first := work(url + "/")
+	first.TaskPages = 2 // fetched before a restart
+	tk := task(t, c, first)
+	var (
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		pages  int
+		closed []int
+	)
+	for slot := range 8 {
+		wg.Go(func() {
+			for i := range 5 {
+				s := c.Do(t.Context(), tk, &shoal.Work{TaskSeq: 3, Request: shoal.Request{
+					Seq: int64(slot*100 + i + 1), URL: fmt.Sprintf("%s/%d/%d", url, slot, i), Page: "list"}}, nil)
+				if s.Page == nil {
+					continue
+				}
+				mu.Lock()
+				pages++
+				if s.Page.CloseTask {
+					closed = append(closed, pages)
+				}
+				mu.Unlock()
+				s.Settle(true)
+			}
+		})
+	}
+	wg.Wait()
+	if pages != limit-2 || len(closed) != 1 || closed[0] != limit-2 {
+		t.Errorf("%d pages, the task closed at %v; want %d pages and the last to close it", pages, closed, limit-2)
+	}
+}
+
+// What a lost page had counted is not held against the task.
+func TestCapForgetsLostPages(t *testing.T) {
+	url := site(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") })
+	c := open(t, shoal.RunSettings{MaxRequests: 1})
+	for range 3 {
+		w := work(url)
+		tk := task(t, c, w)
+		s := c.Do(t.Context(), tk, w, nil)
+		s.Settle(false)
+		s = c.Do(t.Context(), tk, w, nil)
+		if s.Page == nil || !s.Page.CloseTask || !strings.Contains(s.Page.Desc, "cap of 1 pages") {
+			t.Fatalf("page %+v", s.Page)
+		}
+		s.Settle(true)
+		if s = c.Do(t.Context(), tk, w, nil); s.Page != nil || s.Back {
+			t.Fatal("a task that has ended goes on")
+		}
+	}
+}
+
+func TestUnusableTask(t *testing.T) {
+	c := open(t, shoal.RunSettings{})
+	for _, params := range []string{`{"url": "gopher://x"}`, `{"url": 7`, `{}`} {
+		if _, err := c.Task(&shoal.Work{TaskParams: []byte(params), First: true}); err == nil {
+			t.Errorf("%s was accepted", params)
+		}
+	}
+}
+
+func TestPrepare(t *testing.T) {
+	e, p := newEngine(t)
+	v, s, err := e.Prepare(&shoal.Squid{CrawlerID: p.Info.ID, Concurrency: 3})
+	if err != nil || v.Slug != "pages" || v.Digest == "" || string(v.Definition) != definition || s.Concurrency < 1 {
+		t.Errorf("version %+v, settings %+v, error %v", v, s, err)
+	}
+	if _, _, err := e.Prepare(&shoal.Squid{CrawlerID: "gone", CrawlerSlug: "gone"}); shoal.CodeOf(err) != "ModuleUnavailable" {
+		t.Errorf("a crawler that is gone gives %v", err)
+	}
+	fields, err := e.Fields(v, s)
+	if err != nil || strings.Join(fields, ",") != "url,name,price" {
+		t.Errorf("fields %v, error %v", fields, err)
+	}
+}
