@@ -109,6 +109,42 @@ func TestCommitWakesOtherProcesses(t *testing.T) {
 	}
 }
 
+// TestWorkGoesOnAfterConnectionsAreCut cuts every connection to the database,
+// as a restart of the server does, among them the one that listens.
+func TestWorkGoesOnAfterConnectionsAreCut(t *testing.T) {
+	d := newDatabase(t, jobs.Postgres)
+	worker := d.client(t, "worker", nil)
+	started := make(chan string)
+	worker.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: done(started)})
+	api := d.client(t, "api", nil)
+	api.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{}))
+	receive(t, started, "job before the cut")
+
+	const others = " FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+	awaitListener := func() {
+		t.Helper()
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		var n int
+		for deadline := time.Now().Add(patience); n == 0; <-tick.C {
+			if err := api.DB.QueryRow("SELECT count(*)" + others + " AND query LIKE 'LISTEN%'").Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("nobody listens; log:\n%s", worker.Log)
+			}
+		}
+	}
+	awaitListener()
+	if _, err := api.DB.Exec("SELECT pg_terminate_backend(pid)" + others); err != nil {
+		t.Fatal(err)
+	}
+	fresh := d.client(t, "api 2", nil)
+	fresh.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{}))
+	receive(t, started, "job after the cut")
+	awaitListener()
+}
+
 func TestAgainCompletesAndEnqueuesItsSuccessor(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d database) {
 		p := d.client(t, "one", nil)

@@ -18,16 +18,21 @@ import (
 	"shoal/internal/jobs"
 )
 
-// childDatabase holds, in the environment of a child process, the database it
-// works on.
-const childDatabase = "SHOAL_JOBS_TEST_CHILD"
+// childOrders holds, in the environment of a child process, its orders as JSON.
+const childOrders = "SHOAL_JOBS_TEST_CHILD"
+
+// orders tell a child process what to work on.
+type orders struct {
+	Database  database
+	Heartbeat time.Duration
+}
 
 // quick is a heartbeat by which a client is dead after one second.
 const quick = 250 * time.Millisecond
 
 // TestMain makes a second process of this binary a worker that can be killed.
 func TestMain(m *testing.M) {
-	if os.Getenv(childDatabase) != "" {
+	if os.Getenv(childOrders) != "" {
 		if err := childWork(); err != nil {
 			fmt.Println("failed", err)
 			os.Exit(1)
@@ -38,26 +43,36 @@ func TestMain(m *testing.M) {
 }
 
 // childWork works slots with a handler that says "started", then waits until
-// its context ends or its process does, and says why.
+// its context ends, its process does or SIGUSR1 lets it finish, and says which.
 func childWork() error {
-	var d database
-	if err := json.Unmarshal([]byte(os.Getenv(childDatabase)), &d); err != nil {
+	var o orders
+	if err := json.Unmarshal([]byte(os.Getenv(childOrders)), &o); err != nil {
 		return err
 	}
-	db, err := d.open()
+	db, err := o.Database.open()
 	if err != nil {
 		return err
 	}
-	client, err := jobs.Open(jobs.Options{DB: db, Dialect: d.Dialect, Owner: "child", SlotWorkers: 2, Heartbeat: quick, StopTimeout: quick})
+	client, err := jobs.Open(jobs.Options{
+		DB: db, Dialect: o.Database.Dialect, Owner: "child", SlotWorkers: 2,
+		Heartbeat: o.Heartbeat, StopTimeout: quick,
+	})
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	finish := make(chan os.Signal, 1)
+	signal.Notify(finish, syscall.SIGUSR1)
 	return client.Run(ctx, map[jobs.Kind]jobs.Handler{
 		jobs.KindSlot: func(ctx context.Context, _ json.RawMessage) (jobs.Outcome, error) {
 			fmt.Println("started")
-			<-ctx.Done()
+			select {
+			case <-finish:
+				fmt.Println("finished")
+				return jobs.Done, nil
+			case <-ctx.Done():
+			}
 			lost := errors.Is(context.Cause(ctx), jobs.ErrLost)
 			fmt.Println("ended", lost)
 			if lost {
@@ -74,14 +89,14 @@ type child struct {
 	out *bufio.Scanner
 }
 
-func startChild(t *testing.T, d database) *child {
+func startChild(t *testing.T, d database, heartbeat time.Duration) *child {
 	t.Helper()
-	env, err := json.Marshal(d)
+	env, err := json.Marshal(orders{Database: d, Heartbeat: heartbeat})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &child{cmd: exec.Command(os.Args[0])}
-	c.cmd.Env = append(os.Environ(), childDatabase+"="+string(env))
+	c.cmd.Env = append(os.Environ(), childOrders+"="+string(env))
 	c.cmd.Stderr = os.Stderr
 	out, err := c.cmd.StdoutPipe()
 	if err != nil {
@@ -150,7 +165,7 @@ func TestJobsOfAKilledProcessAreTakenOver(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d database) {
 		p := d.client(t, "heir", heartbeat(quick))
 		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
-		c := startChild(t, d)
+		c := startChild(t, d, quick)
 		c.expect(t, "started")
 		worked := make(chan string, 2)
 		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: done(worked)})
@@ -173,7 +188,7 @@ func TestProcessThatStoodStillIsFenced(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d database) {
 		p := d.client(t, "heir", heartbeat(quick))
 		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
-		c := startChild(t, d)
+		c := startChild(t, d, quick)
 		c.expect(t, "started")
 		c.signal(t, syscall.SIGSTOP)
 
@@ -201,6 +216,31 @@ func TestProcessThatStoodStillIsFenced(t *testing.T) {
 	})
 }
 
+// TestProcessThatDoesNotKnowIsFenced has a process end a job as done that was
+// taken over, before it has learned so: its heartbeat is an hour.
+func TestProcessThatDoesNotKnowIsFenced(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "heir", heartbeat(quick))
+		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
+		c := startChild(t, d, time.Hour)
+		c.expect(t, "started")
+		started, finish := make(chan struct{}, 2), make(chan struct{})
+		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindSlot: func(context.Context, json.RawMessage) (jobs.Outcome, error) {
+			started <- struct{}{}
+			<-finish
+			return jobs.Again, nil
+		}})
+		receive(t, started, "take-over")
+		c.signal(t, syscall.SIGUSR1)
+		c.expect(t, "finished")
+		c.terminate(t)
+		p.wantStates(t, "running")
+		close(finish)
+		receive(t, started, "successor")
+		p.mustStop(t)
+	})
+}
+
 // TestProcessThatStoodStillFencesItself has a process claim the very job again
 // that was requeued while it stood still: what its earlier attempt answers must
 // not end the later one.
@@ -210,7 +250,7 @@ func TestProcessThatStoodStillFencesItself(t *testing.T) {
 			o.Heartbeat, o.SlotWorkers = quick, 0
 		})
 		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
-		c := startChild(t, d)
+		c := startChild(t, d, quick)
 		c.expect(t, "started")
 		c.signal(t, syscall.SIGSTOP)
 		p.run(t, map[jobs.Kind]jobs.Handler{jobs.KindFinish: done(nil)})
@@ -225,6 +265,9 @@ func TestProcessThatStoodStillFencesItself(t *testing.T) {
 		c.expectAll(t, "ended true", "started")
 		c.terminate(t)
 		p.wantStates(t, "available")
+		if r := p.rows(t)[0]; r.Attempt != 1 || r.Errors {
+			t.Errorf("the job is %+v, want the lost attempt counted and no error of it kept", r)
+		}
 	})
 }
 
@@ -232,7 +275,7 @@ func TestExclusiveStartRequeuesAtOnce(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d database) {
 		p := d.client(t, "restarted", func(o *jobs.Options) { o.Exclusive = true }) // a heartbeat of 5 s
 		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
-		c := startChild(t, d)
+		c := startChild(t, d, quick)
 		c.expect(t, "started")
 		c.signal(t, syscall.SIGKILL)
 		_ = c.cmd.Wait()
