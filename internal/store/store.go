@@ -33,17 +33,25 @@ type Store struct {
 	// batch of pages.
 	turn chan struct{}
 	// runs serves runs from memory; nil on PostgreSQL.
-	runs *runCache
+	runs  *runCache
+	keys  *keyCache // valid keys, in memory
+	stmts *statements
+	// ops are for the writer, which closes stopped when it ends.
+	ops     chan *op
+	stopped chan struct{}
+	wal     *walKeeper // nil on PostgreSQL
 }
 
 // New returns a store on an open, migrated database.
 func New(db *DB, inserter jobs.Inserter) *Store {
 	s := &Store{
 		db: db, jobs: inserter, log: db.log, read: db.read,
-		turn: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), stmts: newStatements(db),
+		keys: newKeyCache(db.dialect),
+		ops:  make(chan *op, maxPages), stopped: make(chan struct{}),
 	}
 	if db.dialect == SQLite {
-		s.runs = newRunCache()
+		s.runs, s.wal = newRunCache(), newWALKeeper(db)
 	}
 	return s
 }
@@ -55,7 +63,9 @@ func (s *Store) Ready(ctx context.Context) error { return s.db.Ready(ctx) }
 // removal of what has expired) until ctx ends. It returns nil then.
 func (s *Store) Serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.writer(ctx) })
 	g.Go(func() error { return s.tend(ctx) })
+	g.Go(func() error { return s.wal.run(ctx, s) })
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -115,15 +125,25 @@ func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, js ...jobs.Job) error {
 // survives a power cut when write returns. f must use the ctx it is given and
 // no other connection. A full disk is ErrStorageFull.
 func (s *Store) write(ctx context.Context, f func(ctx context.Context, tx *sql.Tx) error) error {
-	if s.db.dialect == SQLite {
-		select {
-		case s.turn <- struct{}{}:
-			defer func() { <-s.turn }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	release, err := s.takeTurn(ctx)
+	if err != nil {
+		return err
 	}
+	defer release()
 	return s.transact(ctx, true, f)
+}
+
+// takeTurn waits for the right to write on SQLite; PostgreSQL needs none.
+func (s *Store) takeTurn(ctx context.Context) (release func(), err error) {
+	if s.db.dialect != SQLite {
+		return func() {}, nil
+	}
+	select {
+	case s.turn <- struct{}{}:
+		return func() { <-s.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // transact is write for callers that hold the turn. durable false lets a power

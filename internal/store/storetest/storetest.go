@@ -189,3 +189,68 @@ func (e *Env) insertTasks(t testing.TB, squidPK int64, n int, now int64) {
 		t.Fatal(err)
 	}
 }
+
+// Run creates and starts a run of squid with the given settings.
+func (e *Env) Run(t testing.TB, squid shoal.SquidID, settings shoal.RunSettings) shoal.Run {
+	t.Helper()
+	if settings.Concurrency == 0 {
+		settings.Concurrency = 1
+	}
+	r, err := e.Store.CreateRun(t.Context(), shoal.NewRun{
+		ID: shoal.NewID[shoal.RunID](), WorkspaceID: e.Workspace, SquidID: squid, Origin: shoal.OriginUser, Actor: "user",
+		Version:  shoal.CrawlerVersion{CrawlerID: CrawlerID, Slug: "website", Version: 1, Digest: "d1", Definition: []byte("name: Website")},
+		Settings: settings, Start: true,
+	})
+	if err != nil {
+		t.Fatalf("create run: %v", err)
+	}
+	return r
+}
+
+// Lease takes a slot of a run for an hour.
+func (e *Env) Lease(t testing.TB, run shoal.RunID, slot int) shoal.Lease {
+	t.Helper()
+	l, err := e.Store.AcquireLease(t.Context(), run, slot, "owner-of-"+fmt.Sprint(slot), time.Hour)
+	if err != nil {
+		t.Fatalf("acquire lease: %v", err)
+	}
+	return l
+}
+
+// Claim claims up to max requests.
+func (e *Env) Claim(t testing.TB, l shoal.Lease, max int) []shoal.Work {
+	t.Helper()
+	work, err := e.Store.Claim(t.Context(), l, max)
+	if err != nil {
+		t.Fatalf("claim: %v", err)
+	}
+	return work
+}
+
+// Page returns the page that answers w, with the given rows.
+func Page(l shoal.Lease, w shoal.Work, rows ...shoal.Row) *shoal.Page {
+	return &shoal.Page{Lease: l, TaskSeq: w.TaskSeq, RequestSeq: w.Request.Seq, Rows: rows, At: time.Now(),
+		Log: shoal.RequestLog{Task: w.TaskSeq, URL: "https://site.test/", Status: 200, Bytes: 100, Results: len(rows)}}
+}
+
+// Row returns a row whose key is made from name.
+func Row(name string) shoal.Row {
+	sum := sha256.Sum256([]byte(name))
+	return shoal.Row{Key: shoal.Digest(sum[:16]), Data: []byte(fmt.Sprintf(`{"name":%q}`, name))}
+}
+
+// Found returns a request whose digest is made from its URL.
+func Found(url string) shoal.Request {
+	sum := sha256.Sum256([]byte(url))
+	return shoal.Request{URL: url, Page: "page", Depth: 1, Digest: shoal.Digest(sum[:16])}
+}
+
+// Commit commits a page.
+func (e *Env) Commit(t testing.TB, p *shoal.Page) shoal.PageResult {
+	t.Helper()
+	res, err := e.Store.CommitPage(t.Context(), p)
+	if err != nil {
+		t.Fatalf("commit page: %v", err)
+	}
+	return res
+}

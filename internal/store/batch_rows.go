@@ -1,0 +1,237 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"shoal"
+)
+
+// owner is where a stored row is: its task and its key.
+type owner struct{ task, key int64 }
+
+// newRow is a row to be inserted.
+type newRow struct {
+	key, task, at int64
+	digest        []byte
+	data          []byte
+}
+
+// link says that another task than its owner's found a row too.
+type link struct{ task, key int64 }
+
+// charge is what one function of a run cost in the batch.
+type charge struct {
+	credits  shoal.Credits
+	attempts int64
+}
+
+// errNoCredits refuses a page that the workspace cannot pay.
+var errNoCredits = shoal.Business("NotEnoughBalance", "the balance does not cover the next page of results: add credits, or wait for the next period")
+
+var (
+	// offerResult inserts a row unless the run has it. A lookup before the insert
+	// would cost another descent of the index.
+	offerResult = &bulk{types: []string{"bigint", "bigint", "bigint", "bytea", "bigint", "text"},
+		text: `INSERT INTO results (key, run_pk, task_seq, digest, at, data) {rows} ON CONFLICT (run_pk, digest) DO NOTHING`}
+	insertResults = &bulk{types: []string{"bigint", "bigint", "bigint", "bytea", "bigint", "text"},
+		text: `INSERT INTO results (key, run_pk, task_seq, digest, at, data) {rows}`}
+	selectOwners = &bulk{types: []string{"bigint", "bytea"}, text: `
+		WITH v (run_pk, digest) AS ({rows})
+		SELECT r.digest, r.task_seq, r.key FROM v CROSS JOIN results r WHERE r.run_pk = v.run_pk AND r.digest = v.digest`}
+	insertLinks = &bulk{types: []string{"bigint", "bigint", "bigint"},
+		text: `INSERT INTO result_links (run_pk, task_seq, key) {rows} ON CONFLICT (run_pk, task_seq, key) DO NOTHING`}
+)
+
+const selectOwner = `SELECT task_seq, key FROM results WHERE run_pk = $1 AND digest = $2`
+
+// lookUp reads which of the pages' rows and found requests a deferred run has.
+func (b *batch) lookUp(ctx context.Context, r *batchRun) error {
+	var digests [][]byte
+	for _, o := range r.pages {
+		for i := range o.page.Rows {
+			digests = append(digests, o.page.Rows[i].Key[:])
+		}
+	}
+	r.owners = make(map[shoal.Digest]owner, len(digests))
+	err := b.tx.query(ctx, selectOwners, len(digests),
+		func(i int, args []any) { args[0], args[1] = r.PK, digests[i] },
+		func(rows *sql.Rows) error {
+			var digest []byte
+			var own owner
+			err := rows.Scan(&digest, &own.task, &own.key)
+			r.owners[shoal.Digest(digest)] = own
+			return err
+		})
+	if err != nil {
+		return fmt.Errorf("look up results: %w", err)
+	}
+	return b.lookUpFound(ctx, r)
+}
+
+// rows stores the page's rows. It reports false, having done nothing, when the
+// workspace cannot pay them.
+func (b *batch) rows(ctx context.Context, r *batchRun, t *taskRow, o *op) (paid bool, err error) {
+	rows := o.page.Rows
+	if limit := r.Settings.MaxResults; limit > 0 {
+		rows = rows[:min(int64(len(rows)), max(0, limit-t.results))]
+	}
+	if len(rows) == 0 {
+		return true, nil
+	}
+	if r.ws.limited() && r.cost(rows) > r.ws.left() {
+		o.err = errNoCredits
+		return false, nil
+	}
+	at := micros(o.page.At)
+	if at == 0 {
+		at = b.now
+	}
+	for i := range rows {
+		if err := b.row(ctx, r, t, &rows[i], at, &o.result); err != nil {
+			return false, err
+		}
+	}
+	n := int64(o.result.Stored + o.result.Duplicates)
+	t.results += n
+	r.TotalResults += n
+	return true, nil
+}
+
+// row stores one row, or links it, or drops it when the run may have no more.
+func (b *batch) row(ctx context.Context, r *batchRun, t *taskRow, row *shoal.Row, at int64, res *shoal.PageResult) error {
+	own, isNew, err := b.put(ctx, r, t, row, at)
+	if err != nil {
+		return err
+	}
+	switch {
+	case isNew:
+		r.added(t, row, own.key)
+		res.Stored++
+	case own.key != 0:
+		res.Duplicates++
+		if own.task != t.seq {
+			r.links = append(r.links, link{t.seq, own.key})
+		}
+	}
+	return nil
+}
+
+// put stores row if the run has none with its key and may have one more.
+// Otherwise it returns the row's owner, zero when there is none.
+func (b *batch) put(ctx context.Context, r *batchRun, t *taskRow, row *shoal.Row, at int64) (own owner, isNew bool, err error) {
+	limit := r.Settings.MaxUniqueResults
+	full := limit > 0 && r.UniqueResults >= limit
+	next := owner{t.seq, keyOf(r.SquidPK, r.nextSeq+1)}
+	if r.deferred {
+		if own, ok := r.owners[row.Key]; ok || full {
+			return own, false, nil
+		}
+		r.owners[row.Key] = next
+		r.newRows = append(r.newRows, newRow{next.key, t.seq, at, row.Key[:], row.Data})
+		return next, true, nil
+	}
+	if !full {
+		n, err := b.tx.execEach(ctx, offerResult, next.key, r.PK, t.seq, row.Key[:], at, textOf(row.Data))
+		if err != nil {
+			return own, false, fmt.Errorf("store result: %w", err)
+		}
+		if n == 1 {
+			return next, true, nil
+		}
+	}
+	err = b.tx.QueryRowContext(ctx, selectOwner, r.PK, row.Key[:]).Scan(&own.task, &own.key)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return own, false, fmt.Errorf("look up result: %w", err)
+	}
+	return own, false, nil
+}
+
+// added counts and charges a new row.
+func (r *batchRun) added(t *taskRow, row *shoal.Row, key int64) {
+	if r.FirstSeq == r.LastSeq {
+		r.FirstSeq = r.nextSeq
+	}
+	r.nextSeq++
+	r.LastSeq = r.nextSeq
+	r.UniqueResults++
+	if limit := r.Settings.MaxUniqueResults; limit > 0 && r.UniqueResults >= limit {
+		r.full = true
+	}
+	if t.firstKey == 0 {
+		t.firstKey = key
+	}
+	t.lastKey = key
+	r.spend(shoal.BaseFunction, r.Settings.CreditsPerRow)
+	for i, name := range r.Settings.FunctionOrder {
+		if row.Functions&(1<<i) != 0 {
+			r.spend(name, r.Settings.CreditsPerFunction[name])
+		}
+	}
+}
+
+func (r *batchRun) spend(function string, credits shoal.Credits) {
+	if r.charges == nil {
+		r.charges = map[string]*charge{}
+	}
+	c := r.charges[function]
+	if c == nil {
+		c = &charge{}
+		r.charges[function] = c
+	}
+	c.credits += credits
+	c.attempts++
+	r.CreditsUsed += credits
+	r.ws.charged += credits
+}
+
+// cost is what rows will cost. The run is deferred: what it has is looked up.
+func (r *batchRun) cost(rows []shoal.Row) (sum shoal.Credits) {
+	seen := make(map[shoal.Digest]bool, len(rows))
+	left := int64(len(rows))
+	if limit := r.Settings.MaxUniqueResults; limit > 0 {
+		left = limit - r.UniqueResults
+	}
+	for i := range rows {
+		if _, ok := r.owners[rows[i].Key]; ok || seen[rows[i].Key] || left <= 0 {
+			continue
+		}
+		seen[rows[i].Key] = true
+		left--
+		sum += r.Settings.CreditsPerRow
+		for f, name := range r.Settings.FunctionOrder {
+			if rows[i].Functions&(1<<f) != 0 {
+				sum += r.Settings.CreditsPerFunction[name]
+			}
+		}
+	}
+	return sum
+}
+
+// flushRows writes the deferred rows, the links and the squid's sequence.
+func (b *batch) flushRows(ctx context.Context, r *batchRun) error {
+	err := b.tx.exec(ctx, insertResults, len(r.newRows), func(i int, args []any) {
+		n := &r.newRows[i]
+		args[0], args[1], args[2], args[3], args[4], args[5] = n.key, r.PK, n.task, n.digest, n.at, textOf(n.data)
+	})
+	if err != nil {
+		return fmt.Errorf("store results: %w", err)
+	}
+	err = b.tx.exec(ctx, insertLinks, len(r.links), func(i int, args []any) {
+		args[0], args[1], args[2] = r.PK, r.links[i].task, r.links[i].key
+	})
+	if err != nil {
+		return fmt.Errorf("link results: %w", err)
+	}
+	if r.nextSeq == r.wasSeq {
+		return nil
+	}
+	if _, err := b.tx.ExecContext(ctx, updateSquidSeq, r.SquidPK, r.nextSeq); err != nil {
+		return fmt.Errorf("advance the sequence of squid %d: %w", r.SquidPK, err)
+	}
+	return nil
+}
+
+const updateSquidSeq = `UPDATE squids SET next_seq = $2 WHERE pk = $1`

@@ -1,0 +1,248 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"shoal"
+	"shoal/internal/jobs"
+)
+
+// ChangeRun loads a run for update, lets decide change it (status, reasons,
+// outcome, times, wake-up, export bookkeeping, Shared) and writes it, an
+// EventStatus if the status or reason changed, and the effects, in one
+// transaction. decide is pure and may be called again if the transaction is
+// retried. Its error is returned as it is and nothing is written.
+func (s *Store) ChangeRun(ctx context.Context, id shoal.RunID, actor string,
+	decide func(r *shoal.Run, now time.Time) (shoal.Effects, error)) (shoal.Run, error) {
+	var out shoal.Run
+	var refused error
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		refused = nil
+		was, err := s.lockRun(ctx, tx, `r.id = $1`, id)
+		if err != nil {
+			return err
+		}
+		row := *was
+		effects, err := decide(&row.Run, s.now())
+		if err != nil {
+			refused = err
+			return err
+		}
+		if err := s.carryOut(ctx, tx, &row, effects); err != nil {
+			return err
+		}
+		if err := s.writeState(ctx, tx, was, &row, actor); err != nil {
+			return err
+		}
+		s.publishRun(ctx, &row)
+		out = row.Run
+		return s.remember(ctx, tx, out)
+	})
+	if refused != nil {
+		return shoal.Run{}, refused
+	}
+	if err != nil {
+		return shoal.Run{}, fmt.Errorf("change run %s: %w", id, err)
+	}
+	return out, nil
+}
+
+// writeState writes what ChangeRun may change, and the event of a new state.
+func (s *Store) writeState(ctx context.Context, tx *sql.Tx, was, row *runRow, actor string) error {
+	if was.Status != row.Status || was.DoneReason != row.DoneReason {
+		payload := shoal.StatusPayload{Status: row.Status, Reason: row.DoneReason, Desc: row.DoneReasonDesc}
+		if was.Status != row.Status {
+			payload.From = was.Status
+		}
+		if err := s.addEvent(ctx, tx, row, shoal.EventStatus, actor, payload); err != nil {
+			return err
+		}
+	}
+	const q = `UPDATE runs SET status = $2, done_reason = $3, done_reason_desc = $4, outcome = $5, outcome_reason = $6,
+		outcome_desc = $7, started_at = $8, ended_at = $9, active = $10, active_since = $11, wake_at = $12, paused_at = $13,
+		pause_count = $14, shared = $15, known_requests = $16, tasks_done = $17, tasks_failed = $18, tasks_unreached = $19,
+		export_done = $20, export_time = $21, export_count = $22, email_done = $23, email_time = $24, event_seq = $25,
+		last_progress_at = $26
+		WHERE pk = $1`
+	_, err := tx.ExecContext(ctx, q, row.PK, string(row.Status), string(row.DoneReason), row.DoneReasonDesc, string(row.Outcome),
+		string(row.OutcomeReason), row.OutcomeDesc, micros(row.StartedAt), micros(row.EndedAt), row.Active.Microseconds(),
+		micros(row.ActiveSince), micros(row.WakeAt), micros(row.PausedAt), row.PauseCount, row.Shared, row.KnownRequests,
+		row.TasksDone, row.TasksFailed, row.TasksUnreached, row.ExportDone, micros(row.ExportTime), row.ExportCount,
+		row.EmailDone, micros(row.EmailTime), row.EventSeq, micros(row.LastProgressAt))
+	if err != nil {
+		return fmt.Errorf("write run: %w", err)
+	}
+	return nil
+}
+
+// addEvent appends an event to the run's history and advances row.EventSeq,
+// which the caller writes.
+func (s *Store) addEvent(ctx context.Context, tx *sql.Tx, row *runRow, kind shoal.EventKind, actor string, payload any) error {
+	b, err := json.Marshal(payload)
+	if err != nil {
+		return fmt.Errorf("encode event: %w", err)
+	}
+	row.EventSeq++
+	const q = `INSERT INTO run_events (run_pk, seq, kind, at, actor, payload) VALUES ($1, $2, $3, $4, $5, $6)`
+	if _, err := tx.ExecContext(ctx, q, row.PK, row.EventSeq, string(kind), micros(s.now()), actor, plain(string(b))); err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return nil
+}
+
+// carryOut carries out the effects of a change of state.
+func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, row *runRow, effects shoal.Effects) error {
+	steps := []struct {
+		effect shoal.Effects
+		do     func(ctx context.Context, tx *sql.Tx, row *runRow) error
+	}{
+		{shoal.EffectDropLeases, func(ctx context.Context, tx *sql.Tx, row *runRow) error { return dropLeases(ctx, tx, row.PK) }},
+		{shoal.EffectRetryFailed, retryFailed},
+		{shoal.EffectAbortTasks, s.abortTasks},
+		{shoal.EffectSlots, s.queueSlots},
+		{shoal.EffectFinish, func(ctx context.Context, tx *sql.Tx, row *runRow) error {
+			now, err := s.clock(ctx, tx)
+			if err != nil {
+				return err
+			}
+			return s.enqueueFinish(ctx, tx, row, now)
+		}},
+	}
+	for _, step := range steps {
+		if effects&step.effect == 0 {
+			continue
+		}
+		if err := step.do(ctx, tx, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// abortTasks ends every unfinished run task as aborted.
+func (s *Store) abortTasks(ctx context.Context, tx *sql.Tx, row *runRow) error {
+	const q = `UPDATE run_tasks SET state = 3, claimed_by = NULL, ended_at = $2, done_reason = 'run_aborted'
+		WHERE run_pk = $1 AND state < 2`
+	if _, err := tx.ExecContext(ctx, q, row.PK, micros(s.now())); err != nil {
+		return fmt.Errorf("abort tasks: %w", err)
+	}
+	row.TasksDone, row.KnownRequests = row.TasksTotal, row.TotalRequests
+	return nil
+}
+
+// retryFailed makes failed run tasks pending again, with every request of
+// theirs that was not read, and the failed requests of tasks still under way.
+// What succeeded stays, and so do the historical counts of failures.
+func retryFailed(ctx context.Context, tx *sql.Tx, row *runRow) error {
+	const requests = `UPDATE frontier SET state = 0, slot = NULL WHERE run_pk = $1 AND state IN (1, 3, 4)
+		AND task_seq IN (SELECT seq FROM run_tasks WHERE run_pk = $1 AND (state = 4 OR state = 1 AND failed > 0))`
+	if _, err := tx.ExecContext(ctx, requests, row.PK); err != nil {
+		return fmt.Errorf("retry failed requests: %w", err)
+	}
+	const tasks = `UPDATE run_tasks SET
+			known = 1 + (SELECT COUNT(*) FROM frontier f WHERE f.run_pk = run_tasks.run_pk AND f.task_seq = run_tasks.seq),
+			finished = CASE WHEN state = 1 AND first_done THEN 1 ELSE 0 END
+				+ (SELECT COUNT(*) FROM frontier f WHERE f.run_pk = run_tasks.run_pk AND f.task_seq = run_tasks.seq AND f.state = 2),
+			failed = 0, unreached = 0,
+			first_done = CASE WHEN state = 4 THEN FALSE ELSE first_done END,
+			claimed_by = CASE WHEN state = 4 THEN NULL ELSE claimed_by END,
+			ended_at = 0, done_reason = '', done_desc = '',
+			state = CASE WHEN state = 4 THEN 0 ELSE state END
+		WHERE run_pk = $1 AND (state = 4 OR state = 1 AND failed > 0)`
+	if _, err := tx.ExecContext(ctx, tasks, row.PK); err != nil {
+		return fmt.Errorf("retry failed tasks: %w", err)
+	}
+	const count = `SELECT COUNT(*), COALESCE(SUM(CASE WHEN state < 2 THEN known - finished ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN state >= 2 THEN 1 ELSE 0 END), 0) FROM run_tasks WHERE run_pk = $1`
+	var all, todo int64
+	if err := tx.QueryRowContext(ctx, count, row.PK).Scan(&all, &todo, &row.TasksDone); err != nil {
+		return fmt.Errorf("count tasks: %w", err)
+	}
+	row.TasksFailed, row.TasksUnreached = 0, 0
+	row.KnownRequests = row.TotalRequests + todo
+	return nil
+}
+
+// queueSlots enqueues a job for each slot that nobody holds.
+func (s *Store) queueSlots(ctx context.Context, tx *sql.Tx, row *runRow) error {
+	now, err := s.clock(ctx, tx)
+	if err != nil {
+		return err
+	}
+	const q = `INSERT INTO leases (run_pk, slot, queued_at) VALUES ($1, $2, $3)
+		ON CONFLICT (run_pk, slot) DO UPDATE SET queued_at = excluded.queued_at WHERE leases.owner IS NULL`
+	var queued []jobs.Job
+	for slot := range max(1, row.Settings.Concurrency) {
+		res, err := tx.ExecContext(ctx, q, row.PK, slot, now)
+		if err != nil {
+			return fmt.Errorf("queue slot: %w", err)
+		}
+		if n, err := res.RowsAffected(); err != nil || n == 0 {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		queued = append(queued, slotJob(row.ID, slot))
+	}
+	return s.enqueue(ctx, tx, queued...)
+}
+
+func slotJob(run shoal.RunID, slot int) jobs.Job {
+	return jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: string(run), Slot: slot})
+}
+
+// enqueueFinish enqueues the job that exports and ends the run, and notes when.
+func (s *Store) enqueueFinish(ctx context.Context, tx *sql.Tx, row *runRow, now int64) error {
+	const q = `INSERT INTO leases (run_pk, slot, queued_at) VALUES ($1, $2, $3)
+		ON CONFLICT (run_pk, slot) DO UPDATE SET queued_at = excluded.queued_at`
+	if _, err := tx.ExecContext(ctx, q, row.PK, finishSlot, now); err != nil {
+		return fmt.Errorf("note the finish job: %w", err)
+	}
+	return s.enqueue(ctx, tx, finishJob(row.ID))
+}
+
+// AddNote adds an EventNote to the run's history.
+func (s *Store) AddNote(ctx context.Context, run shoal.RunID, level, message string) error {
+	err := s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		was, err := s.lockRun(ctx, tx, `r.id = $1`, run)
+		if err != nil {
+			return err
+		}
+		row := *was
+		if err := s.addEvent(ctx, tx, &row, shoal.EventNote, actorEngine, shoal.NotePayload{Level: level, Message: message}); err != nil {
+			return err
+		}
+		s.publishRun(ctx, &row)
+		_, err = tx.ExecContext(ctx, `UPDATE runs SET event_seq = $2 WHERE pk = $1`, row.PK, row.EventSeq)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("add note to run %s: %w", run, err)
+	}
+	return nil
+}
+
+// SetRunMessage sets done_reason_desc of a running run without changing its
+// state; empty clears it. A run in another state keeps what it says.
+func (s *Store) SetRunMessage(ctx context.Context, run shoal.RunID, desc string) error {
+	err := s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		was, err := s.lockRun(ctx, tx, `r.id = $1`, run)
+		if err != nil || was.Status != shoal.RunRunning || was.DoneReasonDesc == desc {
+			return err
+		}
+		row := *was
+		row.DoneReasonDesc = plain(desc)
+		s.publishRun(ctx, &row)
+		_, err = tx.ExecContext(ctx, `UPDATE runs SET done_reason_desc = $2 WHERE pk = $1`, row.PK, row.DoneReasonDesc)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set message of run %s: %w", run, err)
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"shoal"
+)
+
+// Bounds of a batch. Under load the writer waits up to linger for lingerRows
+// rows or lingerPages pages; it never takes more than maxRows or maxPages.
+const (
+	linger      = 5 * time.Millisecond
+	lingerRows  = 500
+	lingerPages = 64
+	maxRows     = 5000
+	maxPages    = 2000
+)
+
+// op is one page to commit or one claim to make, and its answer.
+type op struct {
+	page  *shoal.Page // nil: a claim
+	lease shoal.Lease
+	max   int
+	// The answer, set before done is closed.
+	result shoal.PageResult
+	work   []shoal.Work
+	err    error
+	done   chan struct{}
+}
+
+// rows is how much the op weighs in a batch.
+func (o *op) rows() int {
+	if o.page == nil {
+		return 1
+	}
+	return len(o.page.Rows) + len(o.page.Found) + 1
+}
+
+// errStopping answers what arrives when the writer is gone.
+var errStopping = &shoal.Error{Kind: shoal.KindUnavailable, Code: "Stopping", Message: "the store is stopping: the work stays and is taken up after the restart"}
+
+// CommitPage commits what one page caused, grouped with other pages into one
+// transaction, and returns when it is durable: on SQLite against the death of
+// the process, on PostgreSQL as the server is configured. p must not be
+// changed before. Errors: ErrFenced when the lease is not in force or the
+// request is not claimed by it (a second commit of a page is such a case);
+// ErrStorageFull when the disk has no room; NotEnoughBalance when the
+// workspace cannot pay the page. With any error nothing was written.
+func (s *Store) CommitPage(ctx context.Context, p *shoal.Page) (shoal.PageResult, error) {
+	clean(p)
+	o := &op{page: p, lease: p.Lease, done: make(chan struct{})}
+	if err := s.submit(ctx, o); err != nil {
+		return shoal.PageResult{}, err
+	}
+	return o.result, o.err
+}
+
+// Claim marks up to max requests as worked by the lease's slot and returns
+// them, oldest first: requests of started tasks before new tasks. None ready:
+// empty, no error. ErrFenced when the lease is not in force.
+func (s *Store) Claim(ctx context.Context, l shoal.Lease, max int) ([]shoal.Work, error) {
+	o := &op{lease: l, max: max, done: make(chan struct{})}
+	if err := s.submit(ctx, o); err != nil {
+		return nil, err
+	}
+	return o.work, o.err
+}
+
+// submit hands o to the writer and waits for its answer. Once the writer has
+// it, the end of ctx no longer counts: the caller must learn what became of it.
+func (s *Store) submit(ctx context.Context, o *op) error {
+	select {
+	case <-s.stopped:
+		return errStopping
+	default:
+	}
+	select {
+	case s.ops <- o:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.stopped:
+		return errStopping
+	}
+	select {
+	case <-o.done:
+		return nil
+	case <-s.stopped:
+	}
+	select {
+	case <-o.done:
+		return nil
+	default:
+		return errStopping
+	}
+}
+
+// clean makes text valid UTF-8, without which PostgreSQL would refuse the whole
+// batch for one page.
+func clean(p *shoal.Page) {
+	for i := range p.Rows {
+		if !utf8.Valid(p.Rows[i].Data) {
+			p.Rows[i].Data = []byte(strings.ToValidUTF8(string(p.Rows[i].Data), "\uFFFD"))
+		}
+	}
+	for i := range p.Found {
+		p.Found[i].URL = plain(p.Found[i].URL)
+		p.Found[i].Page = plain(p.Found[i].Page)
+	}
+	p.CloseReason, p.Desc = plain(p.CloseReason), plain(p.Desc)
+}
+
+// plain is text that both databases store: valid UTF-8 without NUL.
+func plain(s string) string {
+	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// writer commits what is submitted until ctx ends. Nobody may submit to a
+// writer that has ended.
+func (s *Store) writer(ctx context.Context) error {
+	defer close(s.stopped)
+	if err := s.stmts.prepare(ctx); err != nil {
+		return err
+	}
+	busy := false // the last batch had company
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case first := <-s.ops:
+			batch := s.gather(first, busy)
+			busy = len(batch) > 1
+			s.commit(context.WithoutCancel(ctx), batch)
+			for _, o := range batch {
+				close(o.done)
+			}
+		}
+	}
+}
+
+// gather takes what has queued behind first. With busy it waits a little for
+// more: a lone page on an idle writer is committed at once.
+func (s *Store) gather(first *op, busy bool) []*op {
+	batch, rows := []*op{first}, first.rows()
+	for rows < maxRows && len(batch) < maxPages {
+		select {
+		case o := <-s.ops:
+			batch, rows = append(batch, o), rows+o.rows()
+			continue
+		default:
+		}
+		break
+	}
+	if !busy || first.page == nil {
+		return batch
+	}
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	for rows < lingerRows && len(batch) < lingerPages {
+		select {
+		case o := <-s.ops:
+			batch, rows = append(batch, o), rows+o.rows()
+			if o.page == nil {
+				return batch // a slot waits for work
+			}
+		case <-timer.C:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit carries out the batch in one transaction and sets every op's answer.
+// A batch that fails for a reason of its own is split: one page that the
+// database refuses must not fail the others.
+func (s *Store) commit(ctx context.Context, ops []*op) {
+	if s.db.dialect == SQLite {
+		s.turn <- struct{}{}
+		defer func() { <-s.turn }()
+	}
+	s.commitHeld(ctx, ops)
+	s.wal.wrote(ops)
+}
+
+func (s *Store) commitHeld(ctx context.Context, ops []*op) {
+	err := s.transact(ctx, false, func(ctx context.Context, tx *sql.Tx) error {
+		for _, o := range ops {
+			o.result, o.work, o.err = shoal.PageResult{}, nil, nil
+		}
+		return newBatch(s, s.stmts.in(tx)).apply(ctx, ops)
+	})
+	switch {
+	case err == nil:
+	case len(ops) > 1 && !errors.Is(err, shoal.ErrStorageFull):
+		for i := range ops {
+			s.commitHeld(ctx, ops[i:i+1])
+		}
+	default:
+		for _, o := range ops {
+			o.result, o.work, o.err = shoal.PageResult{}, nil, fmt.Errorf("commit page: %w", err)
+		}
+	}
+}
