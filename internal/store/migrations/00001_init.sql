@@ -1,6 +1,7 @@
 -- One text for SQLite and PostgreSQL. The words in braces are replaced by
--- dialect.go: {pk} is an automatic integer primary key, {clustered} stores a
--- table in the order of its primary key (WITHOUT ROWID on SQLite).
+-- dialect.go: {pk} is an automatic integer primary key, {key} a given one (the
+-- rowid on SQLite), {clustered} stores a table in the order of its primary key
+-- (WITHOUT ROWID on SQLite).
 -- Times are integer microseconds since 1970 UTC, 0 or NULL when unset; credits
 -- are integer micro-credits; ids are 32 hexadecimal characters.
 
@@ -73,6 +74,7 @@ CREATE TABLE squids (
     crawler_id            TEXT NOT NULL,
     crawler_slug          TEXT NOT NULL,
     name                  TEXT NOT NULL,
+    name_lower            TEXT NOT NULL, -- for searching; the databases' own LOWER differ
     is_active             BOOLEAN NOT NULL DEFAULT TRUE,
     concurrency           BIGINT NOT NULL DEFAULT 1,
     to_complete           BOOLEAN NOT NULL DEFAULT FALSE,
@@ -89,6 +91,10 @@ CREATE TABLE squids (
     next_seq              BIGINT NOT NULL DEFAULT 0, -- last result sequence given
     next_task_seq         BIGINT NOT NULL DEFAULT 0, -- last task sequence given
     task_count            BIGINT NOT NULL DEFAULT 0, -- living tasks
+    url_task_count        BIGINT NOT NULL DEFAULT 0, -- of those, the ones with a url
+    url_floor             BIGINT NOT NULL DEFAULT 0, -- tasks with a url are gone up to this sequence,
+    params_floor          BIGINT NOT NULL DEFAULT 0, -- the others up to this one,
+    result_floor          BIGINT NOT NULL DEFAULT 0, -- results up to this one
     total_runs            BIGINT NOT NULL DEFAULT 0,
     last_run_pk           BIGINT,
     created_at            BIGINT NOT NULL,
@@ -100,18 +106,17 @@ CREATE INDEX squids_list ON squids (workspace_pk, pk) WHERE deleted_at = 0;
 
 -- key = squid pk << 40 | sequence, so that a squid's tasks are one dense range.
 CREATE TABLE tasks (
-    key        BIGINT PRIMARY KEY,
+    key        {key},
     id         TEXT NOT NULL UNIQUE,
     squid_pk   BIGINT NOT NULL,
     digest     BYTEA NOT NULL, -- 16 bytes over the canonical params
     params     TEXT NOT NULL,  -- canonical JSON
     has_url    BOOLEAN NOT NULL,
     is_active  BOOLEAN NOT NULL DEFAULT TRUE,
-    last_run_pk   BIGINT NOT NULL DEFAULT 0, -- its newest run task
-    last_task_seq BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX tasks_digest ON tasks (squid_pk, digest);
+CREATE INDEX tasks_type ON tasks (squid_pk, has_url, key);
 
 CREATE TABLE task_uploads (
     pk           {pk},
@@ -129,15 +134,18 @@ CREATE TABLE task_uploads (
     errors       TEXT NOT NULL DEFAULT '[]',
     created_at   BIGINT NOT NULL
 );
+CREATE INDEX task_uploads_squid ON task_uploads (squid_pk);
 
--- How many rows of each block of 1,000 sequence numbers are gone, so that a
--- page deep in a list is found without counting rows. noun: results or tasks.
-CREATE TABLE deleted_blocks (
-    noun     TEXT NOT NULL,
+-- How many sequence numbers of each block have no living row in a list, so
+-- that a page deep in it is found without counting rows; see dense.go. Level 0
+-- has blocks of 1,000 numbers, each level above 32 times larger ones.
+CREATE TABLE gaps (
+    list     TEXT NOT NULL, -- results, tasks, url_tasks or params_tasks
     squid_pk BIGINT NOT NULL,
-    block    BIGINT NOT NULL, -- sequence / 1000
+    level    BIGINT NOT NULL,
+    block    BIGINT NOT NULL, -- (sequence - 1) / size
     n        BIGINT NOT NULL,
-    PRIMARY KEY (noun, squid_pk, block)
+    PRIMARY KEY (list, squid_pk, level, block)
 ) {clustered};
 
 CREATE TABLE runs (
@@ -194,6 +202,7 @@ CREATE TABLE runs (
 CREATE UNIQUE INDEX runs_active ON runs (squid_pk) WHERE status IN ('pending', 'running', 'paused', 'uploading');
 CREATE INDEX runs_of_squid ON runs (squid_pk, pk) WHERE deleted_at = 0;
 CREATE INDEX runs_of_workspace ON runs (workspace_pk, pk) WHERE deleted_at = 0;
+CREATE INDEX runs_deleted ON runs (squid_pk, pk) WHERE deleted_at > 0;
 CREATE INDEX runs_unfinished ON runs (status, pk) WHERE status IN ('pending', 'running', 'paused', 'uploading');
 
 CREATE TABLE run_tasks (
@@ -221,6 +230,7 @@ CREATE TABLE run_tasks (
     done_desc    TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (run_pk, seq)
 ) {clustered};
+CREATE UNIQUE INDEX run_tasks_task ON run_tasks (run_pk, task_id);
 CREATE INDEX run_tasks_pending ON run_tasks (run_pk, seq) WHERE state = 0;
 CREATE INDEX run_tasks_claimed ON run_tasks (run_pk, claimed_by) WHERE claimed_by IS NOT NULL;
 
@@ -258,7 +268,7 @@ CREATE INDEX leases_owner ON leases (owner) WHERE owner IS NOT NULL;
 
 -- key = squid pk << 40 | sequence: a run's results are a contiguous range.
 CREATE TABLE results (
-    key      BIGINT PRIMARY KEY,
+    key      {key},
     run_pk   BIGINT NOT NULL,
     task_seq BIGINT NOT NULL,
     digest   BYTEA NOT NULL,
@@ -284,6 +294,7 @@ CREATE TABLE run_events (
     payload TEXT NOT NULL,
     PRIMARY KEY (run_pk, seq)
 ) {clustered};
+CREATE INDEX run_events_notable ON run_events (run_pk, kind, seq) WHERE kind <> 'request';
 
 -- Entries outlive their run and squid; run_id and squid_id are for people.
 CREATE TABLE ledger (
