@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"shoal/internal/fetch"
@@ -92,6 +93,15 @@ func refuse(t testing.TB, f *fetch.Fetcher, req fetch.Request, p fetch.Policy, w
 		t.Errorf("fetch %s: the failure %s has no message", req.URL, fail.Failure)
 	}
 	return fail
+}
+
+// counting dials this machine and counts the connections.
+func counting(n *atomic.Int32) func(context.Context, string, string) (net.Conn, error) {
+	d := safedial.New(safedial.Options{AllowPrivate: true})
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		n.Add(1)
+		return d.DialContext(ctx, network, address)
+	}
 }
 
 // memory is a network inside the process, for tests whose clock is synctest's:

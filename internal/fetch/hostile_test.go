@@ -184,9 +184,10 @@ func TestBodyWithoutEndIsCutOff(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
 			for {
-				if _, err := z.Write(make([]byte, 1<<20)); err != nil {
+				if _, err := z.Write(make([]byte, 1<<20)); err != nil || z.Flush() != nil {
 					return
 				}
+				w.(http.Flusher).Flush()
 			}
 		}
 		block := bytes.Repeat([]byte("0123456789abcdef"), 4<<10)

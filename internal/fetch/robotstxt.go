@@ -30,8 +30,7 @@ type rule struct {
 const (
 	// maxRobots is how much of a file is read (RFC 9309, section 2.5).
 	maxRobots = 500 << 10
-	// maxPattern is how long a rule can be: longer ones match no URL in use, and
-	// matching costs as much as pattern times path.
+	// maxPattern is how long a rule can be: longer ones match no URL in use.
 	maxPattern = 4 << 10
 	// maxCrawlDelay is the longest Crawl-delay that is obeyed in full.
 	maxCrawlDelay = 30 * time.Second
@@ -152,31 +151,20 @@ func (g *group) allows(path string) bool {
 }
 
 // matches reports whether the pattern matches a beginning of the path; * stands
-// for anything, $ at the end for the end. Only the last * is ever gone back to,
-// so the cost is at most pattern times path.
+// for anything, $ at the end for the end. Taking each part between stars where it
+// first occurs is always right, so one pass over the path does.
 func matches(pattern, path string) bool {
 	pattern, whole := strings.CutSuffix(pattern, "$")
-	star, from := -1, 0
-	p, s := 0, 0
-	for {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, s
-			p++
-			continue
-		case p == len(pattern) && (!whole || s == len(path)):
-			return true
-		case p < len(pattern) && s < len(path) && pattern[p] == path[s]:
-			p++
-			s++
-			continue
+	part, rest, star := strings.Cut(pattern, "*")
+	path, ok := strings.CutPrefix(path, part)
+	for ok && star {
+		part, rest, star = strings.Cut(rest, "*")
+		if whole && !star {
+			return strings.HasSuffix(path, part)
 		}
-		if star < 0 || from >= len(path) {
-			return false
-		}
-		from++
-		p, s = star+1, from
+		_, path, ok = strings.Cut(path, part)
 	}
+	return ok && (!whole || path == "")
 }
 
 // normalPath brings a path into one spelling: bytes beyond ASCII escaped, escapes
