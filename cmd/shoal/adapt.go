@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"shoal"
+	"shoal/crawlers"
+	"shoal/internal/api"
+	"shoal/internal/crawler"
+	"shoal/internal/runs"
+)
+
+// catalogue is the known crawlers with the definition file of the command line.
+type catalogue struct {
+	*crawler.Catalogue
+	extra *crawler.Program
+}
+
+// Lookup returns a crawler by id or slug.
+func (c *catalogue) Lookup(idOrSlug string) (*crawler.Program, error) {
+	if c.extra != nil && (idOrSlug == c.extra.Info.Slug || idOrSlug == string(c.extra.Info.ID)) {
+		return c.extra, nil
+	}
+	return c.Catalogue.Lookup(idOrSlug)
+}
+
+func openCatalogue(dir string) (*crawler.Catalogue, error) {
+	return crawler.NewCatalogue(crawlers.FS, dir)
+}
+
+// apiCatalogue shows the catalogue to the API, in the API's own words.
+type apiCatalogue struct{ *catalogue }
+
+// Lookup returns a crawler by id, slug or lower-cased name.
+func (c apiCatalogue) Lookup(idOrSlug string) (api.Program, error) {
+	p, err := c.catalogue.Lookup(idOrSlug)
+	if err != nil {
+		return nil, err
+	}
+	return apiProgram{p}, nil
+}
+
+type apiProgram struct{ *crawler.Program }
+
+// Info returns the catalogue entry.
+func (p apiProgram) Info() *shoal.Crawler { return &p.Program.Info }
+
+// apiRuns shows the engine to the API.
+type apiRuns struct{ *runs.Service }
+
+// Start starts a run of a squid.
+func (r apiRuns) Start(ctx context.Context, s api.StartRun) (shoal.Run, error) {
+	return r.Service.Start(ctx, runs.StartRequest(s))
+}
+
+// Progress says how far a run is.
+func (r apiRuns) Progress(run, seen *shoal.Run, now time.Time) (percent int, eta time.Duration, known bool) {
+	p := runs.ProgressOf(run, seen, now)
+	return p.Percent, p.ETA, p.Known
+}

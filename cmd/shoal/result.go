@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"shoal/client"
+)
+
+// resultCmd holds the verbs of results.
+type resultCmd struct {
+	Ls  resultLs  `cmd:"" help:"Show results of a run as a table."`
+	Get resultGet `cmd:"" help:"Download a run's results as CSV, JSON or JSON lines."`
+}
+
+type resultLs struct {
+	runArg
+	pageFlags
+}
+
+func (c *resultLs) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	p, err := api.Results(ctx, c.ID, c.window())
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(o.out, p)
+	}
+	fields, err := fieldsOfRun(ctx, api, c.ID)
+	if err != nil {
+		return err
+	}
+	printRows(o.out, fields, p.Data)
+	return nil
+}
+
+// fieldsOfRun returns the fields of the run's crawler, in its order.
+func fieldsOfRun(ctx context.Context, api *client.Client, id string) ([]string, error) {
+	run, err := api.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	attrs, err := api.Attributes(ctx, run.CrawlerID)
+	if err != nil {
+		return nil, err
+	}
+	fields := make([]string, len(attrs))
+	for i, a := range attrs {
+		fields[i] = a.Name
+	}
+	return fields, nil
+}
+
+// maxColumns is how many fields a table shows: more do not fit a line.
+const maxColumns = 6
+
+// printRows shows rows as a table of the fields that any of them has.
+func printRows(w io.Writer, fields []string, rows []client.Row) {
+	shown := slices.DeleteFunc(slices.Clone(fields), func(f string) bool {
+		return !slices.ContainsFunc(rows, func(r client.Row) bool { return cell(r[f]) != "" })
+	})
+	if len(shown) > maxColumns {
+		shown = shown[:maxColumns]
+	}
+	t := table{}
+	for _, f := range shown {
+		t.heads = append(t.heads, strings.ToUpper(f))
+	}
+	for _, r := range rows {
+		cells := make([]string, len(shown))
+		for i, f := range shown {
+			cells[i] = cell(r[f])
+		}
+		t.add(cells...)
+	}
+	t.print(w)
+}
+
+type resultGet struct {
+	runArg
+	Output string `help:"File to write; - for standard output." short:"o" default:"-" placeholder:"FILE"`
+	Format string `help:"csv, json or jsonl; without it by the file's name, else csv." enum:",csv,json,jsonl" default:""`
+}
+
+func (c *resultGet) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	format, err := formatOf(c.Format, c.Output)
+	if err != nil {
+		return err
+	}
+	return saveResults(ctx, o, api, c.ID, format, c.Output)
+}
+
+// formatOf returns the format asked for, or the one that the file's name says.
+func formatOf(asked, file string) (string, error) {
+	if asked != "" {
+		return asked, nil
+	}
+	switch ext := strings.TrimPrefix(filepath.Ext(file), "."); ext {
+	case "csv", "json", "jsonl":
+		return ext, nil
+	case "ndjson":
+		return "jsonl", nil
+	case "":
+		return "csv", nil
+	default:
+		return "", &exit{exitUsage, fmt.Errorf("no format is called %q: name the file .csv, .json or .jsonl, or pass --format", ext)}
+	}
+}
+
+// saveResults downloads a run's results. A file appears under its name only
+// when it is whole.
+func saveResults(ctx context.Context, o *output, api *client.Client, run, format, name string) error {
+	if name == "-" || name == "" {
+		_, err := api.Download(ctx, run, format, nil, o.out)
+		return err
+	}
+	part, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".part-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	defer os.Remove(part.Name())
+	_, err = api.Download(ctx, run, format, nil, part)
+	if cerr := part.Close(); err == nil && cerr != nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Chmod(part.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(part.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	return nil
+}
