@@ -23,29 +23,27 @@ const maxCuts = 3
 // Crawl is the crawling of one run: its plan and what it learned of the hosts.
 // It is safe for concurrent use.
 type Crawl struct {
-	plan        *extract.Plan
-	fetcher     Fetcher
-	policy      fetch.Policy
-	now         func() time.Time
-	maxRequests int64 // per task; 0: no cap
-	answered    *hosts
+	plan     *extract.Plan
+	fetcher  Fetcher
+	policy   fetch.Policy
+	now      func() time.Time
+	answered *hosts
 }
 
-// Step is what came of one request. Exactly one call of Settle must follow.
+// Step is what came of one request.
 type Step struct {
-	// Page is to be committed; nil: the request goes back to the frontier.
+	// Page is to be committed; nil: the request goes back to the frontier and
+	// is made again.
 	Page *shoal.Page
 	// Hold, if its Reason is set, says that the run has to pause.
 	Hold Hold
 	// Wait is how long to leave the site alone before the next request.
 	Wait time.Duration
-	// Back says that a request without a page is to go back at once; else it
-	// goes back with the rest of its slot's work.
-	Back bool
+	// Cut says that the request outlasted the time of its slot. The caller
+	// counts it among the request's Attempts.
+	Cut bool
 	// Note is something that the people who read the run should know once.
 	Note string
-
-	task *Task
 }
 
 // Hold is a pause that a page calls for.
@@ -55,31 +53,11 @@ type Hold struct {
 	RetryAfter time.Duration
 }
 
-// Settle tells the task whether the step's page is stored.
-func (s *Step) Settle(committed bool) {
-	if s.task != nil {
-		s.task.settle(s.Page != nil && s.Page.CloseTask, committed)
-		s.task = nil
-	}
-}
-
-// URL returns where w leads.
-func (t *Task) URL(w *shoal.Work) string {
-	if w.First {
-		return t.start.URL
-	}
-	return w.Request.URL
-}
-
 // Do works one claimed request of t to its end. When ctx ends first the step
 // has no page. known, called with the requests that the page led to, drops
 // those that the store is known to have; it may be nil.
 func (c *Crawl) Do(ctx context.Context, t *Task, w *shoal.Work, known func(task int64, found []shoal.Request) []shoal.Request) Step {
-	last, ok := t.begin(c.maxRequests)
-	if !ok {
-		return Step{}
-	}
-	s := Step{task: t}
+	var s Step
 	req := &w.Request
 	if w.First {
 		first := t.start
@@ -88,35 +66,23 @@ func (c *Crawl) Do(ctx context.Context, t *Task, w *shoal.Work, known func(task 
 	}
 	resp, err := c.fetch(ctx, t, req)
 	if err != nil {
-		c.failed(ctx, &s, w, req, err)
+		c.failed(ctx, &s, t, w, req, err)
 	} else {
-		c.read(&s, w, req, resp)
+		c.read(&s, t, w, req, resp)
 		resp.Release()
 	}
 	if s.Page == nil {
-		s.Back = true
 		return s
 	}
+	if !w.First {
+		s.Page.Desc = "" // of many pages, the last has not the last word on its task
+	}
+	s.Page.Log.Results = len(s.Page.Rows)
 	s.Page.Found = dropStart(s.Page.Found, t.start.Digest)
 	if known != nil && len(s.Page.Found) > 0 {
 		s.Page.Found = known(t.extract.Seq, s.Page.Found)
 	}
-	s.Page.Log.Results = len(s.Page.Rows)
-	if last && !s.Page.CloseTask {
-		c.close(ctx, &s)
-	}
 	return s
-}
-
-// close makes the step's page the task's last. The pages before it are waited
-// for, since the store takes no rows of a task that has ended.
-func (c *Crawl) close(ctx context.Context, s *Step) {
-	if err := s.task.waitAlone(ctx); err != nil {
-		s.Page, s.Back = nil, true
-		return
-	}
-	s.Page.CloseTask, s.Page.CloseReason = true, shoal.TaskCompleted
-	s.Page.Desc = fmt.Sprintf("Stopped at the cap of %d pages per task.", c.maxRequests)
 }
 
 // fetch makes the request.
@@ -135,7 +101,7 @@ func (c *Crawl) fetch(ctx context.Context, t *Task, req *shoal.Request) (*fetch.
 }
 
 // read turns an answer into the step's page, or into the pause it calls for.
-func (c *Crawl) read(s *Step, w *shoal.Work, req *shoal.Request, resp *fetch.Response) {
+func (c *Crawl) read(s *Step, t *Task, w *shoal.Work, req *shoal.Request, resp *fetch.Response) {
 	c.answered.answered(hostOf(req.URL), c.now())
 	page := c.page(w, req)
 	page.Log.Status, page.Log.Bytes = resp.Status, resp.WireBytes
@@ -143,7 +109,7 @@ func (c *Crawl) read(s *Step, w *shoal.Work, req *shoal.Request, resp *fetch.Res
 	if resp.Tries > 1 {
 		page.Log.Attempt = resp.Tries
 	}
-	out, err := c.plan.Read(&s.task.extract, req, &extract.Page{
+	out, err := c.plan.Read(&t.extract, req, &extract.Page{
 		URL: resp.URL, RequestURL: req.URL, Status: resp.Status, Header: resp.Header,
 		MediaType: resp.MediaType, Body: resp.Body, WireBytes: resp.WireBytes,
 	})

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -125,7 +124,6 @@ func TestDoFollowsAndCompletesRows(t *testing.T) {
 	if s.Page.Log.Status != 200 || s.Page.Log.URL != url+"/" || s.Page.Log.Bytes == 0 {
 		t.Errorf("log %+v", s.Page.Log)
 	}
-	s.Settle(true)
 	rows := map[string]string{}
 	for i, r := range s.Page.Found {
 		if r.Page != "item" {
@@ -135,7 +133,6 @@ func TestDoFollowsAndCompletesRows(t *testing.T) {
 		for _, row := range item.Page.Rows {
 			rows[strings.TrimPrefix(r.URL, url)] = string(row.Data)
 		}
-		item.Settle(true)
 	}
 	if !strings.Contains(rows["/a"], `"price":"7"`) || !strings.Contains(rows["/a"], `"name":"A"`) {
 		t.Errorf("row of /a: %s", rows["/a"])
@@ -201,7 +198,6 @@ func TestOutcomes(t *testing.T) {
 			cr := open(t, shoal.RunSettings{})
 			w := work(c.url + "/page")
 			s := cr.Do(t.Context(), task(t, cr, w), w, nil)
-			defer s.Settle(false)
 			if s.Hold.Reason != c.hold {
 				t.Fatalf("hold %+v, want %q", s.Hold, c.hold)
 			}
@@ -247,12 +243,8 @@ func TestContextGivesBack(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-asked; cancel() }()
 	s := c.Do(ctx, tk, w, nil)
-	if s.Page != nil || !s.Back || s.Hold.Reason != "" {
+	if s.Page != nil || s.Cut || s.Hold.Reason != "" {
 		t.Errorf("step %+v, want the request to go back", s)
-	}
-	s.Settle(false)
-	if !tk.Idle() {
-		t.Error("the task still has a request under way")
 	}
 }
 
@@ -272,70 +264,11 @@ func TestLongRequestIsGivenUp(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		s := c.Do(ctx, task(t, c, w), w, nil)
 		cancel()
-		if (s.Page != nil) != given {
-			t.Errorf("attempt %d: page %+v", attempts+1, s.Page)
+		if (s.Page != nil) != given || !s.Cut {
+			t.Errorf("attempt %d: step %+v", attempts+1, s)
 		}
 		if given && (s.Page.End != shoal.PageFailed || !s.Page.Unreached) {
 			t.Errorf("page %+v", s.Page)
-		}
-	}
-}
-
-func TestCapOnPages(t *testing.T) {
-	url := site(t, func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprint(w, `<html><li><a href="`+r.URL.Path+`x">x</a></li>`)
-	})
-	const limit = 10
-	c := open(t, shoal.RunSettings{MaxRequests: limit})
-	first := work(url + "/")
-	first.TaskPages = 2 // fetched before a restart
-	tk := task(t, c, first)
-	var (
-		wg     sync.WaitGroup
-		mu     sync.Mutex
-		pages  int
-		closed []int
-	)
-	for slot := range 8 {
-		wg.Go(func() {
-			for i := range 5 {
-				s := c.Do(t.Context(), tk, &shoal.Work{TaskSeq: 3, Request: shoal.Request{
-					Seq: int64(slot*100 + i + 1), URL: fmt.Sprintf("%s/%d/%d", url, slot, i), Page: "list"}}, nil)
-				if s.Page == nil {
-					continue
-				}
-				mu.Lock()
-				pages++
-				if s.Page.CloseTask {
-					closed = append(closed, pages)
-				}
-				mu.Unlock()
-				s.Settle(true)
-			}
-		})
-	}
-	wg.Wait()
-	if pages != limit-2 || len(closed) != 1 || closed[0] != limit-2 {
-		t.Errorf("%d pages, the task closed at %v; want %d pages and the last to close it", pages, closed, limit-2)
-	}
-}
-
-// What a lost page had counted is not held against the task.
-func TestCapForgetsLostPages(t *testing.T) {
-	url := site(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "<html>") })
-	c := open(t, shoal.RunSettings{MaxRequests: 1})
-	for range 3 {
-		w := work(url)
-		tk := task(t, c, w)
-		s := c.Do(t.Context(), tk, w, nil)
-		s.Settle(false)
-		s = c.Do(t.Context(), tk, w, nil)
-		if s.Page == nil || !s.Page.CloseTask || !strings.Contains(s.Page.Desc, "cap of 1 pages") {
-			t.Fatalf("page %+v", s.Page)
-		}
-		s.Settle(true)
-		if s = c.Do(t.Context(), tk, w, nil); s.Page != nil || s.Back {
-			t.Fatal("a task that has ended goes on")
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (e *Engine) Open(v shoal.CrawlerVersion, s shoal.RunSettings) (*Crawl, erro
 	}
 	return &Crawl{
 		plan: plan, fetcher: e.fetcher, now: e.now, policy: policyOf(plan.Policy()),
-		maxRequests: s.MaxRequests, answered: newHosts(),
+		answered: newHosts(),
 	}, nil
 }
 

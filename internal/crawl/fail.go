@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"shoal"
@@ -12,12 +13,13 @@ import (
 )
 
 // failed decides what a request without an answer means.
-func (c *Crawl) failed(ctx context.Context, s *Step, w *shoal.Work, req *shoal.Request, err error) {
+func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req *shoal.Request, err error) {
 	if cut := ctx.Err(); cut != nil {
 		// Its turn may be over because the slot's time is: it tries again in the
 		// next slot, but not for ever.
-		if errors.Is(cut, context.DeadlineExceeded) && req.Attempts+1 >= maxCuts {
-			c.giveUp(s, w, req, &fetch.Error{Failure: fetch.FailTimeout,
+		s.Cut = errors.Is(cut, context.DeadlineExceeded)
+		if s.Cut && req.Attempts+1 >= maxCuts {
+			c.giveUp(s, t, w, req, &fetch.Error{Failure: fetch.FailTimeout,
 				Message: fmt.Sprintf("%s gave no complete answer in %d long attempts", hostOf(req.URL), maxCuts)})
 		}
 		return
@@ -29,24 +31,24 @@ func (c *Crawl) failed(ctx context.Context, s *Step, w *shoal.Work, req *shoal.R
 	switch fe.Failure {
 	case fetch.FailTooMany:
 		s.Hold = Hold{Reason: shoal.ReasonTooManyRequests, RetryAfter: fe.RetryAfter,
-			Desc: fe.Message + " The run goes on by itself after a wait."}
+			Desc: strings.TrimRight(fe.Message, ".") + ". The run goes on by itself after a wait."}
 	case fetch.FailRobots:
 		if cause, ok := errors.AsType[*fetch.Error](fe.Err); ok && cause.Unreached() {
 			// Nothing was forbidden: the site has no robots.txt to give because it is down.
-			c.giveUp(s, w, req, &fetch.Error{Failure: cause.Failure, Status: fe.Status, Message: fe.Message, Tries: fe.Tries, Err: fe})
+			c.giveUp(s, t, w, req, &fetch.Error{Failure: cause.Failure, Status: fe.Status, Message: fe.Message, Tries: fe.Tries, Err: fe})
 			return
 		}
 		c.disallowed(s, w, req, fe)
 	case fetch.FailCircuitOpen:
-		c.outage(s, w, req, fe)
+		c.outage(s, t, w, req, fe)
 	default:
-		c.giveUp(s, w, req, fe)
+		c.giveUp(s, t, w, req, fe)
 	}
 }
 
 // giveUp ends the request as failed. A row that waited for this page is
 // emitted as far as it is known.
-func (c *Crawl) giveUp(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
+func (c *Crawl) giveUp(s *Step, t *Task, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
 	page := c.page(w, req)
 	page.End = shoal.PageFailed
 	page.Unreached = fe.Unreached()
@@ -55,7 +57,7 @@ func (c *Crawl) giveUp(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch.Err
 	if fe.Tries > 1 {
 		page.Log.Attempt = fe.Tries
 	}
-	out, err := c.plan.Read(&s.task.extract, req, &extract.Page{URL: req.URL, RequestURL: req.URL, Status: fe.Status, Failed: fe.Message})
+	out, err := c.plan.Read(&t.extract, req, &extract.Page{URL: req.URL, RequestURL: req.URL, Status: fe.Status, Failed: fe.Message})
 	if err == nil {
 		page.Rows = out.Rows
 	}
@@ -77,11 +79,11 @@ func (c *Crawl) disallowed(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch
 // often. One that never answered this run is not there: the request fails. One
 // that did answer is waited for, and when it stays away the run pauses, since
 // giving up page after page would deliver a hole.
-func (c *Crawl) outage(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
+func (c *Crawl) outage(s *Step, t *Task, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
 	away, known := c.answered.since(hostOf(req.URL), c.now())
 	switch {
 	case !known:
-		c.giveUp(s, w, req, fe)
+		c.giveUp(s, t, w, req, fe)
 	case away < outagePatience:
 		s.Wait = min(max(fe.RetryAfter, time.Second), 10*time.Second)
 	default:

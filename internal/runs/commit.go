@@ -12,10 +12,10 @@ import (
 
 // submit hands a page to a committer. It waits only when maxUncommitted pages
 // of the slot wait for their commit already.
-func (w *worker) submit(ctx context.Context, it item) {
-	it.page.Lease = w.lease
+func (w *worker) submit(ctx context.Context, page *shoal.Page) {
+	page.Lease = w.lease
 	select {
-	case w.queue <- it:
+	case w.queue <- page:
 		return
 	default:
 	}
@@ -23,7 +23,7 @@ func (w *worker) submit(ctx context.Context, it item) {
 		w.committers++
 		w.wg.Go(func() { w.commit(ctx) })
 	}
-	w.queue <- it
+	w.queue <- page
 }
 
 // flush waits for the commits that are under way.
@@ -34,14 +34,13 @@ func (w *worker) flush() {
 
 // commit commits pages until the queue is closed.
 func (w *worker) commit(ctx context.Context) {
-	for it := range w.queue {
-		result, err := w.s.store.CommitPage(ctx, it.page)
-		it.step.Settle(err == nil)
+	for page := range w.queue {
+		result, err := w.s.store.CommitPage(ctx, page)
 		if err != nil {
-			w.refused(ctx, it.page, err)
+			w.refused(ctx, page, err)
 			continue
 		}
-		w.s.committed(ctx, w.ses, it.page, result)
+		w.s.committed(ctx, w.ses, page, result)
 	}
 }
 
@@ -94,7 +93,7 @@ func (s *Service) committed(ctx context.Context, ses *session, page *shoal.Page,
 		return
 	}
 	if r.TaskEnded && page.End == shoal.PageFailed {
-		s.checkBudget(ctx, ses, page.Desc)
+		s.checkBudget(ctx, ses, page.Log.Error)
 	}
 	s.checkBytes(ctx, ses, ses.bytes.Add(page.Log.Bytes))
 }

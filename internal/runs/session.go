@@ -15,7 +15,7 @@ const (
 	// linger is how long a session waits for the next slot job of its run, so
 	// that what it knows outlives the seam between two jobs.
 	linger = 10 * time.Second
-	// maxTasks is how many tasks a session keeps before it forgets idle ones.
+	// maxTasks is how many tasks a session keeps.
 	maxTasks = 1024
 )
 
@@ -177,12 +177,16 @@ type session struct {
 	tasks   map[int64]*crawl.Task
 	workers map[*worker]bool
 	notes   map[string]bool
+	cuts    map[requestID]int
 }
+
+// requestID names a request of the run.
+type requestID struct{ task, seq int64 }
 
 func newSession(id shoal.RunID) *session {
 	ses := &session{
 		id: id, drained: make(chan struct{}), gone: make(chan struct{}), work: make(chan struct{}, 64),
-		tasks: map[int64]*crawl.Task{}, workers: map[*worker]bool{}, notes: map[string]bool{},
+		tasks: map[int64]*crawl.Task{}, workers: map[*worker]bool{}, notes: map[string]bool{}, cuts: map[requestID]int{},
 	}
 	ses.ctx, ses.cancel = context.WithCancel(context.Background())
 	return ses
@@ -231,11 +235,7 @@ func (ses *session) task(w *shoal.Work) (*crawl.Task, error) {
 		return nil, err
 	}
 	if len(ses.tasks) >= maxTasks {
-		for seq, old := range ses.tasks {
-			if old.Idle() {
-				delete(ses.tasks, seq)
-			}
-		}
+		clear(ses.tasks) // they are made again from their params; only their cookies are lost
 	}
 	ses.tasks[w.TaskSeq] = t
 	return t, nil
@@ -246,6 +246,20 @@ func (ses *session) forget(seq int64) {
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	delete(ses.tasks, seq)
+}
+
+// cutsOf returns how often a request outlasted the time of its slot.
+func (ses *session) cutsOf(w *shoal.Work) int {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	return ses.cuts[requestID{w.TaskSeq, w.Request.Seq}]
+}
+
+// countCut counts one more such time, so that it does not happen for ever.
+func (ses *session) countCut(w *shoal.Work) {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	ses.cuts[requestID{w.TaskSeq, w.Request.Seq}]++
 }
 
 // noteOnce reports whether note is new to this session, as far as it remembers.

@@ -106,14 +106,30 @@ func (s *Service) workSlot(ctx context.Context, ses *session, slot int) (jobs.Ou
 		err = released
 	}
 	switch {
-	case w.lost.Load(), ses.over.Load():
-		return jobs.Done, nil
-	case ses.draining() && !s.sessions.stopping():
-		return jobs.Done, nil // paused or ended; a resume brings jobs of its own
-	case ctx.Err() == nil && err != nil:
+	case ctx.Err() != nil, s.sessions.stopping():
+		return jobs.Again, nil // for the next process
+	case err != nil:
 		return jobs.Done, err
+	case w.lost.Load(), ses.draining():
+		return s.wantsMore(ctx, ses.id)
 	}
 	return jobs.Again, nil
+}
+
+// wantsMore decides about the successor of a slot job that was made to stop: a
+// pause ends it, but the run may have been resumed while its last page was on its way.
+func (s *Service) wantsMore(ctx context.Context, id shoal.RunID) (jobs.Outcome, error) {
+	r, err := s.store.RunByID(ctx, id)
+	if errors.Is(err, shoal.ErrRunNotFound) {
+		return jobs.Done, nil
+	}
+	if err != nil {
+		return jobs.Done, err
+	}
+	if r.Status == shoal.RunRunning && tasksLeft(&r) {
+		return jobs.Again, nil
+	}
+	return jobs.Done, nil
 }
 
 // release gives the lease back even when the job's time is over.

@@ -71,18 +71,21 @@ func (s *Service) Abort(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunI
 	return s.act(ctx, ws, id, actor, Event{On: OnAbort})
 }
 
+// userActor is who asks for what only people can ask for.
+const userActor = "user"
+
 // Export has the export of a run that has ended made again. The run's
 // ExportDone is false until it is.
-func (s *Service) Export(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error) {
-	return s.act(ctx, ws, id, actor, Event{On: OnExportAsked})
+func (s *Service) Export(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID) (shoal.Run, error) {
+	return s.act(ctx, ws, id, userActor, Event{On: OnExportAsked})
 }
 
 // Share makes a run's results public by link, or private again.
-func (s *Service) Share(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string, shared bool) (shoal.Run, error) {
+func (s *Service) Share(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, shared bool) (shoal.Run, error) {
 	if _, err := s.store.Run(ctx, ws, id); err != nil {
 		return shoal.Run{}, err
 	}
-	return s.store.ChangeRun(ctx, id, actor, func(r *shoal.Run, _ time.Time) (shoal.Effects, error) {
+	return s.store.ChangeRun(ctx, id, userActor, func(r *shoal.Run, _ time.Time) (shoal.Effects, error) {
 		r.Shared = shared
 		return 0, nil
 	})

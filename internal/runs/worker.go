@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"shoal"
-	"shoal/internal/crawl"
 )
 
 const (
@@ -37,7 +36,7 @@ type worker struct {
 	lost atomic.Bool            // the lease is not ours any more
 	stop context.CancelFunc     // ends the request under way
 
-	queue      chan item // to the committers
+	queue      chan *shoal.Page // to the committers
 	committers int
 	wg         sync.WaitGroup
 	mu         sync.Mutex
@@ -46,14 +45,8 @@ type worker struct {
 	pageTime time.Duration // moving average
 }
 
-// item is a page on its way to the store.
-type item struct {
-	page *shoal.Page
-	step crawl.Step
-}
-
 func newWorker(s *Service, ses *session, l shoal.Lease) *worker {
-	return &worker{s: s, ses: ses, lease: l, queue: make(chan item)}
+	return &worker{s: s, ses: ses, lease: l, queue: make(chan *shoal.Page)}
 }
 
 // work claims and works until the slot's time is over, there is nothing to do
@@ -147,32 +140,32 @@ func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
 	begin := time.Now()
 	task, err := w.ses.task(work)
 	if err != nil {
-		w.submit(commits, item{page: w.unusable(work, err)})
+		w.submit(commits, w.unusable(work, err))
 		return
 	}
 	url := task.URL(work)
 	w.url.Store(&url)
+	work.Request.Attempts += w.ses.cutsOf(work)
 	step := w.ses.crawl.Do(ctx, task, work, w.ses.seen.Unseen)
 	w.url.Store(nil)
 	if step.Note != "" {
 		w.s.note(commits, w.ses, step.Note)
 	}
 	if step.Hold.Reason != shoal.ReasonNone {
-		step.Settle(false)
 		w.s.hold(commits, w.ses, step.Hold)
-		return
+		return // the request goes back with the lease
+	}
+	if step.Cut {
+		w.ses.countCut(work)
 	}
 	if step.Wait > 0 {
 		w.pauseFor(ctx, step.Wait)
 	}
 	if step.Page == nil {
-		step.Settle(false)
-		if step.Back {
-			w.submit(commits, item{page: w.released(work)})
-		}
+		w.submit(commits, w.released(work))
 		return
 	}
-	w.submit(commits, item{page: step.Page, step: step})
+	w.submit(commits, step.Page)
 	w.pageTime = (3*w.pageTime + time.Since(begin)) / 4
 }
 

@@ -1,0 +1,439 @@
+package runs_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"shoal"
+	"shoal/internal/jobs"
+	"shoal/internal/runs"
+	"shoal/internal/store/storetest"
+)
+
+func TestRunCollectsASite(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		site := tree(t, 200, nil)
+		r := w.awaitStatus(w.start(w.squid(8, nil, site.URL+"/0")).ID, shoal.RunDone)
+		if r.DoneReason != shoal.ReasonTasksDone || r.UniqueResults != 200 || r.TotalRequests != 200 || !r.ExportDone || r.ExportCount != 1 {
+			t.Errorf("%s, %d results of %d pages, exported %v (%d)", r.DoneReason, r.UniqueResults, r.TotalRequests, r.ExportDone, r.ExportCount)
+		}
+		csv := w.csv(r.ID)
+		if n := strings.Count(csv, "\n"); n != 201 || !strings.HasPrefix(csv, "url,title,") || !strings.Contains(csv, "page 199") {
+			t.Errorf("the export has %d lines and begins %.80q", n, csv)
+		}
+		storetest.Check(t, w.Env, r.ID)
+	})
+}
+
+func TestManyTasks(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		site := tree(t, 1, nil)
+		var urls []string
+		for i := range 300 {
+			urls = append(urls, fmt.Sprintf("%s/0?task=%d", site.URL, i))
+		}
+		r := w.awaitStatus(w.start(w.squid(8, nil, urls...)).ID, shoal.RunDone)
+		if r.TasksDone != 300 || r.TasksFailed != 0 {
+			t.Errorf("%d tasks done, %d failed", r.TasksDone, r.TasksFailed)
+		}
+		storetest.Check(t, w.Env, r.ID)
+	})
+}
+
+func TestStartRefuses(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		start := func(q shoal.SquidID) error {
+			_, err := w.svc.Start(t.Context(), runs.StartRequest{Workspace: w.Workspace, Squid: q})
+			return err
+		}
+		if err := start(w.squid(1, nil)); shoal.CodeOf(err) != "NoTasksPresent" {
+			t.Errorf("no task: %v", err)
+		}
+		hanging := newGate()
+		defer hanging.open()
+		site := tree(t, 1, hanging.wait)
+		q := w.squid(1, nil, site.URL+"/0")
+		if err := start(q); err != nil {
+			t.Fatal(err)
+		}
+		if err := start(q); shoal.CodeOf(err) != "RunInProgress" {
+			t.Errorf("a run in progress: %v", err)
+		}
+		if err := start(shoal.NewID[shoal.SquidID]()); shoal.CodeOf(err) != shoal.ErrSquidNotFound.Code {
+			t.Errorf("no such squid: %v", err)
+		}
+		off := w.squid(1, nil, site.URL+"/0")
+		inactive := false
+		if _, err := w.Store.UpdateSquid(t.Context(), w.Workspace, off, shoal.SquidPatch{IsActive: &inactive}); err != nil {
+			t.Fatal(err)
+		}
+		if err := start(off); shoal.CodeOf(err) != "SquidNotReady" {
+			t.Errorf("a squid that is off: %v", err)
+		}
+	})
+}
+
+// gate holds requests until it is opened, and says when the first came.
+type gate struct {
+	came, opened chan struct{}
+	first, once  sync.Once
+}
+
+func newGate() *gate { return &gate{came: make(chan struct{}), opened: make(chan struct{})} }
+
+func (g *gate) open() { g.once.Do(func() { close(g.opened) }) }
+
+func (g *gate) wait(w http.ResponseWriter, r *http.Request) bool {
+	g.first.Do(func() { close(g.came) })
+	select {
+	case <-g.opened:
+		return true
+	case <-r.Context().Done():
+		return false
+	}
+}
+
+func TestAbortWhileTheTargetHangs(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		g := newGate()
+		defer g.open()
+		site := tree(t, 50, func(rw http.ResponseWriter, r *http.Request) bool { return r.URL.Path == "/0" || g.wait(rw, r) })
+		run := w.start(w.squid(4, nil, site.URL+"/0"))
+		<-g.came
+		w.await(run.ID, "with a result", func(r *shoal.Run) bool { return r.UniqueResults == 1 })
+		begin := time.Now()
+		r, err := w.svc.Abort(t.Context(), w.Workspace, run.ID, "user")
+		if err != nil || r.Status != shoal.RunUploading || r.DoneReason != shoal.ReasonAborted {
+			t.Fatalf("abort gives %s/%s, %v", r.Status, r.DoneReason, err)
+		}
+		r = w.awaitStatus(run.ID, shoal.RunAborted)
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("gone after %v", took)
+		}
+		if r.DoneReason != shoal.ReasonAborted || !r.ExportDone || strings.Count(w.csv(r.ID), "\n") != 2 {
+			t.Errorf("%s, exported %v", r.DoneReason, r.ExportDone)
+		}
+		if _, err := w.svc.Abort(t.Context(), w.Workspace, run.ID, "user"); shoal.CodeOf(err) != shoal.ErrRunNotFound.Code {
+			t.Errorf("a second abort gives %v", err)
+		}
+		storetest.Check(t, w.Env, r.ID)
+	})
+}
+
+func TestPauseAndResume(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		g := newGate()
+		defer g.open()
+		site := tree(t, 100, func(rw http.ResponseWriter, r *http.Request) bool { return r.URL.Path != "/20" || g.wait(rw, r) })
+		run := w.start(w.squid(4, nil, site.URL+"/0"))
+		<-g.came
+		r, err := w.svc.Pause(t.Context(), w.Workspace, run.ID, "user")
+		if err != nil || r.Status != shoal.RunPaused || r.DoneReason != shoal.ReasonNone || !r.WakeAt.IsZero() {
+			t.Fatalf("pause gives %s/%q waking at %v, %v", r.Status, r.DoneReason, r.WakeAt, err)
+		}
+		if _, err := w.svc.Pause(t.Context(), w.Workspace, run.ID, "user"); shoal.KindOf(err) != shoal.KindConflict {
+			t.Errorf("a second pause gives %v", err)
+		}
+		// The page in flight still counts.
+		before := r.TotalRequests
+		g.open()
+		w.await(run.ID, "through with its page in flight", func(r *shoal.Run) bool { return r.TotalRequests > before })
+		if r, err = w.svc.Resume(t.Context(), w.Workspace, run.ID, "user"); err != nil || r.Status != shoal.RunRunning {
+			t.Fatalf("resume gives %s, %v", r.Status, err)
+		}
+		r = w.awaitStatus(run.ID, shoal.RunDone)
+		if r.UniqueResults != 100 || r.TotalRequests != 100 {
+			t.Errorf("%d results of %d pages", r.UniqueResults, r.TotalRequests)
+		}
+		storetest.Check(t, w.Env, r.ID)
+	})
+}
+
+func TestOwnership(t *testing.T) {
+	w := newWorld(t, "")
+	w.work(runs.Config{})
+	g := newGate()
+	defer g.open()
+	run := w.start(w.squid(1, nil, tree(t, 1, g.wait).URL+"/0"))
+	other := shoal.NewID[shoal.WorkspaceID]()
+	for name, verb := range map[string]func() (shoal.Run, error){
+		"pause":  func() (shoal.Run, error) { return w.svc.Pause(t.Context(), other, run.ID, "user") },
+		"resume": func() (shoal.Run, error) { return w.svc.Resume(t.Context(), other, run.ID, "user") },
+		"abort":  func() (shoal.Run, error) { return w.svc.Abort(t.Context(), other, run.ID, "user") },
+		"export": func() (shoal.Run, error) { return w.svc.Export(t.Context(), other, run.ID) },
+		"share":  func() (shoal.Run, error) { return w.svc.Share(t.Context(), other, run.ID, true) },
+	} {
+		if _, err := verb(); shoal.CodeOf(err) != shoal.ErrRunNotFound.Code {
+			t.Errorf("another workspace's %s gives %v", name, err)
+		}
+	}
+	if r, err := w.svc.Share(t.Context(), w.Workspace, run.ID, true); err != nil || !r.Shared || r.Status != shoal.RunRunning {
+		t.Errorf("share gives %v, %v", r.Shared, err)
+	}
+}
+
+// A worker that stood still past its lease must not commit: another one took
+// its work over.
+func TestLateCommitIsRefused(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		slow := newGate()
+		var stuck atomic.Bool
+		site := tree(t, 60, func(rw http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/5" && stuck.CompareAndSwap(false, true) {
+				return slow.wait(rw, r)
+			}
+			return true
+		})
+		w.svc = w.service(runs.Config{LeaseTTL: 300 * time.Millisecond})
+		run := w.start(w.squid(1, nil, site.URL+"/0"))
+		args, _ := json.Marshal(jobs.SlotArgs{Run: string(run.ID), Slot: 0})
+		ended := make(chan error, 1)
+		late := w.svc // it renews no leases: its Run is not called
+		go func() {
+			_, err := late.Slot(context.WithoutCancel(t.Context()), args)
+			ended <- err
+		}()
+		<-slow.came
+		w.clock.advance(time.Second) // SQLite judges leases by this clock
+		w.work(runs.Config{Reconcile: 100 * time.Millisecond})
+		r := w.awaitStatus(run.ID, shoal.RunDone)
+		slow.open()
+		if err := <-ended; err != nil {
+			t.Errorf("the late slot ends with %v", err)
+		}
+		after, err := w.Store.RunByID(t.Context(), run.ID)
+		if err != nil || after.TotalRequests != r.TotalRequests || r.UniqueResults != 60 || r.TotalRequests != 60 {
+			t.Errorf("%d results of %d pages, and %d after the late commit", r.UniqueResults, r.TotalRequests, after.TotalRequests)
+		}
+		storetest.Check(t, w.Env, run.ID)
+	})
+}
+
+// A process that stops gives its work back; the next one goes on.
+func TestStopAndGoOn(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{StopDrain: 100 * time.Millisecond})
+		g := newGate()
+		site := tree(t, 80, func(rw http.ResponseWriter, r *http.Request) bool { return r.URL.Path != "/30" || g.wait(rw, r) })
+		run := w.start(w.squid(3, nil, site.URL+"/0"))
+		<-g.came
+		begin := time.Now()
+		w.stop()
+		if took := time.Since(begin); took > 10*time.Second {
+			t.Errorf("stopped after %v", took)
+		}
+		g.open()
+		w.Reopen(t)
+		w.work(runs.Config{})
+		r := w.awaitStatus(run.ID, shoal.RunDone)
+		if r.UniqueResults != 80 {
+			t.Errorf("%d results", r.UniqueResults)
+		}
+		storetest.Check(t, w.Env, run.ID)
+	})
+}
+
+func TestTooManyRequestsPausesAndWakes(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		var calm atomic.Bool
+		site := tree(t, 40, func(rw http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/11" || calm.Load() {
+				return true
+			}
+			rw.WriteHeader(http.StatusTooManyRequests)
+			return false
+		})
+		run := w.start(w.squid(2, nil, site.URL+"/0"))
+		r := w.awaitStatus(run.ID, shoal.RunPaused)
+		if wait := r.WakeAt.Sub(r.PausedAt); r.DoneReason != shoal.ReasonTooManyRequests || wait != 15*time.Minute {
+			t.Fatalf("%s waking after %v: %s", r.DoneReason, wait, r.DoneReasonDesc)
+		}
+		calm.Store(true)
+		w.clock.advance(time.Hour)
+		r = w.awaitStatus(run.ID, shoal.RunDone)
+		if r.UniqueResults != 40 || r.FailedRequests != 0 {
+			t.Errorf("%d results, %d failed requests", r.UniqueResults, r.FailedRequests)
+		}
+		if d := r.Duration(w.clock.now()); d > 30*time.Minute {
+			t.Errorf("duration %v: the pause counts", d)
+		}
+		storetest.Check(t, w.Env, run.ID)
+	})
+}
+
+func TestUnreachableWebsite(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		gone := httptest.NewServer(http.NotFoundHandler())
+		gone.Close()
+		var urls []string
+		for i := range 5 {
+			urls = append(urls, fmt.Sprintf("%s/%d", gone.URL, i))
+		}
+		r := w.awaitStatus(w.start(w.squid(2, nil, urls...)).ID, shoal.RunError)
+		if r.DoneReason != shoal.ReasonWebsiteInaccessible || !r.ExportDone || !strings.Contains(r.DoneReasonDesc, "refused") {
+			t.Errorf("%s %q, exported %v", r.DoneReason, r.DoneReasonDesc, r.ExportDone)
+		}
+		storetest.Check(t, w.Env, r.ID)
+	})
+}
+
+func TestRequestFailedIsTriedAgain(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		var mended atomic.Bool
+		site := tree(t, 1, func(rw http.ResponseWriter, r *http.Request) bool {
+			if mended.Load() || r.URL.RawQuery == "" {
+				return true
+			}
+			http.Redirect(rw, r, r.URL.Path+"?"+r.URL.RawQuery+"x", http.StatusFound)
+			return false
+		})
+		run := w.start(w.squid(1, nil, site.URL+"/0", site.URL+"/0?a", site.URL+"/0?b"))
+		r := w.awaitStatus(run.ID, shoal.RunPaused)
+		if r.DoneReason != shoal.ReasonRequestFailed || !strings.Contains(r.DoneReasonDesc, "of 3 tasks failed") || r.WakeAt.Sub(r.PausedAt) != 6*time.Hour {
+			t.Fatalf("%s waking after %v: %s", r.DoneReason, r.WakeAt.Sub(r.PausedAt), r.DoneReasonDesc)
+		}
+		mended.Store(true)
+		if _, err := w.svc.Resume(t.Context(), w.Workspace, run.ID, "user"); err != nil {
+			t.Fatal(err)
+		}
+		r = w.awaitStatus(run.ID, shoal.RunDone)
+		if r.UniqueResults != 3 || r.TasksFailed != 0 {
+			t.Errorf("%d results, %d failed tasks", r.UniqueResults, r.TasksFailed)
+		}
+		storetest.Check(t, w.Env, run.ID)
+	})
+}
+
+func TestExportFailsAndIsFixed(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		// A file stands where the directory of exports should be.
+		if err := os.WriteFile(w.files+"/runs", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run := w.start(w.squid(1, nil, tree(t, 3, nil).URL+"/0"))
+		r := w.awaitStatus(run.ID, shoal.RunError)
+		if r.DoneReason != shoal.ReasonExportFailed || r.ExportDone || !strings.Contains(r.DoneReasonDesc, "not a directory") {
+			t.Fatalf("%s %q, exported %v", r.DoneReason, r.DoneReasonDesc, r.ExportDone)
+		}
+		if err := os.Remove(w.files + "/runs"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.svc.Export(t.Context(), w.Workspace, run.ID); err != nil {
+			t.Fatal(err)
+		}
+		r = w.awaitStatus(run.ID, shoal.RunDone)
+		if r.DoneReason != shoal.ReasonExportFix || !r.ExportDone || r.ExportCount != 1 || strings.Count(w.csv(run.ID), "\n") != 4 {
+			t.Errorf("%s, exported %v (%d)", r.DoneReason, r.ExportDone, r.ExportCount)
+		}
+		// A run that is fine can be exported again, and stays what it is.
+		r, err := w.svc.Export(t.Context(), w.Workspace, run.ID)
+		if err != nil || r.ExportDone {
+			t.Fatalf("exported %v, %v", r.ExportDone, err)
+		}
+		r = w.await(run.ID, "exported again", func(r *shoal.Run) bool { return r.ExportDone })
+		if r.Status != shoal.RunDone || r.DoneReason != shoal.ReasonExportFix || r.ExportCount != 2 {
+			t.Errorf("%s/%s, %d exports", r.Status, r.DoneReason, r.ExportCount)
+		}
+	})
+}
+
+func TestLowDiskPausesAndRoomWakes(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{MinFree: 1 << 60, StopDrain: 50 * time.Millisecond})
+		g := newGate()
+		site := tree(t, 20, func(rw http.ResponseWriter, r *http.Request) bool { return r.URL.Path != "/3" || g.wait(rw, r) })
+		run := w.start(w.squid(1, nil, site.URL+"/0"))
+		r := w.awaitStatus(run.ID, shoal.RunPaused)
+		if r.DoneReason != shoal.ReasonStorageFull || !strings.Contains(r.DoneReasonDesc, "free") {
+			t.Fatalf("%s %q", r.DoneReason, r.DoneReasonDesc)
+		}
+		g.open()
+		w.stop()
+		w.Reopen(t)
+		w.work(runs.Config{MinFree: 1})
+		r = w.awaitStatus(run.ID, shoal.RunDone)
+		if r.UniqueResults != 20 {
+			t.Errorf("%d results", r.UniqueResults)
+		}
+		storetest.Check(t, w.Env, run.ID)
+	})
+}
+
+func TestStalledRunSaysWhy(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{Stall: 200 * time.Millisecond})
+		g := newGate()
+		defer g.open()
+		site := tree(t, 4, func(rw http.ResponseWriter, r *http.Request) bool { return r.URL.Path == "/0" || g.wait(rw, r) })
+		run := w.start(w.squid(1, nil, site.URL+"/0"))
+		host := strings.TrimPrefix(site.URL, "http://")
+		r := w.await(run.ID, "saying why it stands still", func(r *shoal.Run) bool { return r.DoneReasonDesc != "" })
+		if r.Status != shoal.RunRunning || !strings.Contains(r.DoneReasonDesc, host) {
+			t.Errorf("%s: %q", r.Status, r.DoneReasonDesc)
+		}
+		g.open()
+		r = w.awaitStatus(run.ID, shoal.RunDone)
+		log, err := w.Store.RunLog(t.Context(), w.Workspace, run.ID, shoal.Window{Page: 1, Limit: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		notes := 0
+		for _, e := range log.Items {
+			if e.Kind == shoal.EventNote && strings.Contains(string(e.Payload), host) {
+				notes++
+			}
+		}
+		if notes != 1 || strings.Contains(r.DoneReasonDesc, host) {
+			t.Errorf("%d notes; at the end it says %q", notes, r.DoneReasonDesc)
+		}
+	})
+}
+
+func TestCapOnPagesHolds(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		run := w.start(w.squid(4, map[string]any{"max_pages": 25}, tree(t, 500, nil).URL+"/0"))
+		r := w.awaitStatus(run.ID, shoal.RunDone)
+		if r.UniqueResults != 25 || r.TotalRequests != 25 {
+			t.Errorf("%d results of %d pages, want 25", r.UniqueResults, r.TotalRequests)
+		}
+		storetest.Check(t, w.Env, run.ID)
+	})
+}
+
+func TestPausedTooLongEnds(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		g := newGate()
+		site := tree(t, 9, func(rw http.ResponseWriter, r *http.Request) bool { return r.URL.Path == "/0" || g.wait(rw, r) })
+		run := w.start(w.squid(1, nil, site.URL+"/0"))
+		<-g.came
+		if _, err := w.svc.Pause(t.Context(), w.Workspace, run.ID, "user"); err != nil {
+			t.Fatal(err)
+		}
+		g.open()
+		w.clock.advance(8 * 24 * time.Hour)
+		r := w.awaitStatus(run.ID, shoal.RunError)
+		if r.DoneReason != shoal.ReasonNone || !r.ExportDone || !strings.Contains(r.DoneReasonDesc, "7 days") {
+			t.Errorf("%q %q, exported %v", r.DoneReason, r.DoneReasonDesc, r.ExportDone)
+		}
+	})
+}
