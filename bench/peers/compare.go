@@ -118,7 +118,8 @@ func readOutput(path string) (map[string]row, []string, error) {
 }
 
 // canonical removes what only the URL libraries of three languages differ in:
-// the empty path of a host, and which characters they escape.
+// the empty path of a host, and which characters they escape. It also cuts a
+// fragment: a peer that keeps it does more work for the same links.
 func canonical(s string) string {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -128,7 +129,7 @@ func canonical(s string) string {
 	if u.Path == "" && u.Host != "" {
 		u.Path = "/"
 	}
-	u.RawPath = ""
+	u.RawPath, u.Fragment, u.RawFragment = "", "", ""
 	return u.String()
 }
 
