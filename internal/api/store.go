@@ -68,7 +68,9 @@ type TaskStore interface {
 	// UploadByID is Upload for the import job, which has no caller.
 	UploadByID(ctx context.Context, id shoal.UploadID) (shoal.TaskUpload, error)
 	// ImportTasks adds tasks and moves the upload to state u in one transaction;
-	// it returns how many were new. A repeat after a kill adds nothing twice.
+	// it returns how many were new. u.Inserted and u.Duplicates are those from
+	// before the call: the store adds to them what the call brought about. A
+	// repeat after a kill adds nothing twice.
 	ImportTasks(ctx context.Context, u shoal.TaskUpload, tasks []shoal.NewTask) (inserted int, err error)
 }
 

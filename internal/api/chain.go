@@ -1,0 +1,225 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"shoal"
+)
+
+// wireChain is a squid's chain.
+type wireChain struct {
+	ID                 shoal.ChainID     `json:"id"`
+	TargetModule       chainModule       `json:"target_module"`
+	TargetCluster      *chainCluster     `json:"target_cluster"`
+	FieldMap           map[string]string `json:"field_map"`
+	IsActive           bool              `json:"is_active"`
+	Autostart          bool              `json:"autostart"`
+	ClusterName        orNull            `json:"cluster_name"`
+	ClusterConcurrency int               `json:"cluster_concurrency"`
+	CreatedAt          stamp             `json:"created_at"`
+	Detail             string            `json:"detail,omitempty"`
+}
+
+type chainModule struct {
+	ID             shoal.CrawlerID `json:"id"`
+	PublicName     string          `json:"public_name"`
+	Name           string          `json:"name"`
+	MaxConcurrency int             `json:"max_concurrency"`
+}
+
+type chainCluster struct {
+	ID        shoal.SquidID `json:"id"`
+	HashValue shoal.SquidID `json:"hash_value"`
+	Name      string        `json:"name"`
+}
+
+// maxChainDepth is the most squids that one run may lead to, one after the other.
+const maxChainDepth = 3
+
+// chainsNotOn says plainly what a stored chain does in this version.
+const chainsNotOn = "The chain is stored; running chains is not yet on in this version"
+
+func (c *call) showChain(ch *shoal.Chain, detail string) wireChain {
+	w := wireChain{ID: ch.ID, TargetModule: chainModule{ID: ch.TargetCrawler}, FieldMap: ch.FieldMap,
+		IsActive: ch.IsActive, Autostart: ch.Autostart, ClusterName: orNull(ch.ClusterName),
+		ClusterConcurrency: ch.ClusterConcurrency, CreatedAt: stamp(ch.CreatedAt), Detail: detail}
+	if p, err := c.a.catalogue.Lookup(string(ch.TargetCrawler)); err == nil {
+		info := p.Info()
+		w.TargetModule.PublicName, w.TargetModule.Name, w.TargetModule.MaxConcurrency = info.Name, info.Slug, info.MaxConcurrency
+	}
+	if ch.TargetSquid != "" {
+		w.TargetCluster = &chainCluster{ID: ch.TargetSquid, HashValue: ch.TargetSquid, Name: ch.ClusterName}
+		if s, err := c.a.store.Squid(c.ctx(), c.ws, ch.TargetSquid); err == nil {
+			w.TargetCluster.Name = s.Name
+		}
+	}
+	return w
+}
+
+func (a *API) createChain(c *call) error {
+	s, err := c.squid()
+	if err != nil {
+		return err
+	}
+	f, err := c.decode()
+	if err != nil {
+		return err
+	}
+	f.required("target_module_id", "field_map")
+	ch := shoal.Chain{ID: shoal.NewID[shoal.ChainID](), SquidID: s.ID, IsActive: true, Autostart: true,
+		ClusterConcurrency: 1, CreatedAt: a.now()}
+	if err := c.readChain(f, &s, &ch); err != nil {
+		return err
+	}
+	return c.saveChain(&ch, false, http.StatusCreated)
+}
+
+func (a *API) updateChain(c *call) error {
+	s, err := c.squid()
+	if err != nil {
+		return err
+	}
+	f, err := c.decode()
+	if err != nil {
+		return err
+	}
+	ch, err := a.store.Chain(c.ctx(), c.ws, s.ID)
+	if err != nil {
+		return err
+	}
+	if err := c.readChain(f, &s, &ch); err != nil {
+		return err
+	}
+	return c.saveChain(&ch, true, http.StatusOK)
+}
+
+func (c *call) saveChain(ch *shoal.Chain, replace bool, status int) error {
+	body := appendJSON(nil, c.showChain(ch, chainsNotOn))
+	ctx := effectCtx(c, status, func(any) []byte { return body })
+	if err := c.a.store.SetChain(ctx, c.ws, *ch, replace); err != nil {
+		return err
+	}
+	return c.send(status, body)
+}
+
+// readChain reads the fields given into ch and checks the whole.
+func (c *call) readChain(f *fields, s *shoal.Squid, ch *shoal.Chain) error {
+	if f.m["target_module_id"] != nil {
+		ch.TargetCrawler = shoal.CrawlerID(f.text("target_module_id"))
+	}
+	if err := f.error(); err != nil {
+		return err
+	}
+	target, err := c.a.catalogue.Lookup(string(ch.TargetCrawler))
+	if err != nil {
+		return err
+	}
+	ch.TargetCrawler = target.Info().ID
+	ch.IsActive = f.flag("is_active", ch.IsActive)
+	ch.Autostart = f.flag("autostart", ch.Autostart)
+	if f.has("cluster_name") {
+		ch.ClusterName = f.text("cluster_name")
+	}
+	ch.ClusterConcurrency = f.integer("cluster_concurrency", ch.ClusterConcurrency, 1, max(1, target.Info().MaxConcurrency))
+	c.readFieldMap(f, s, target, ch)
+	if err := f.error(); err != nil {
+		return err
+	}
+	return c.checkChainDepth(s, ch)
+}
+
+// readFieldMap reads {source_field: target_param}; both must exist.
+func (c *call) readFieldMap(f *fields, s *shoal.Squid, target Program, ch *shoal.Chain) {
+	m := f.object("field_map")
+	if m == nil {
+		return
+	}
+	if len(m.m) == 0 {
+		f.fail(shoal.Invalid("ParamsNeeded", "field_map", "field_map must name at least one field of the results and the param that takes it"))
+	}
+	params := map[string]bool{}
+	for _, in := range target.Info().Input {
+		params[in.Name] = in.Level == shoal.LevelTask
+	}
+	source, err := c.a.catalogue.Lookup(string(s.CrawlerID))
+	ch.FieldMap = map[string]string{}
+	for field := range m.m {
+		param := m.text(field)
+		ch.FieldMap[field] = param
+		if !params[param] {
+			m.bad(field, "field_map.%s is %q, which is no task param of %s", clip(field, 60), clip(param, 60), target.Info().Name)
+		}
+		if err == nil && !hasAttribute(source.Info(), field) {
+			m.bad(field, "%s has no result field %q", source.Info().Name, clip(field, 60))
+		}
+	}
+	f.take(m)
+}
+
+func hasAttribute(info *shoal.Crawler, name string) bool {
+	for _, at := range info.Result {
+		if at.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// checkChainDepth follows the chains from the target on. A chain that leads
+// back, or further than maxChainDepth squids, is refused.
+func (c *call) checkChainDepth(s *shoal.Squid, ch *shoal.Chain) error {
+	seen := map[shoal.CrawlerID]bool{s.CrawlerID: true}
+	crawler, squid := ch.TargetCrawler, ch.TargetSquid
+	for depth := 2; ; depth++ {
+		if seen[crawler] {
+			return unprocessable("target_module_id", "This chain leads back to a crawler that it comes from")
+		}
+		if depth > maxChainDepth {
+			return unprocessable("target_module_id", fmt.Sprintf("This chain is deeper than %d squids", maxChainDepth))
+		}
+		seen[crawler] = true
+		if squid == "" {
+			return nil
+		}
+		next, err := c.a.store.Chain(c.ctx(), c.ws, squid)
+		if errors.Is(err, shoal.ErrChainNotFound) || errors.Is(err, shoal.ErrSquidNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		crawler, squid = next.TargetCrawler, next.TargetSquid
+	}
+}
+
+func unprocessable(param, message string) error {
+	return &shoal.Error{Kind: shoal.KindUnprocessable, Code: "ParamsInvalid", Param: param, Message: message}
+}
+
+func (a *API) getChain(c *call) error {
+	s, err := c.squid()
+	if err != nil {
+		return err
+	}
+	ch, err := a.store.Chain(c.ctx(), c.ws, s.ID)
+	if errors.Is(err, shoal.ErrChainNotFound) {
+		return c.send(http.StatusOK, []byte("null"))
+	}
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, c.showChain(&ch, ""))
+}
+
+func (a *API) deleteChain(c *call) error {
+	id, err := id32[shoal.SquidID](c, shoal.ErrSquidNotFound)
+	if err != nil {
+		return err
+	}
+	if err := a.store.DeleteChain(c.ctx(), c.ws, id); err != nil {
+		return err
+	}
+	return c.noContent()
+}

@@ -1,0 +1,243 @@
+package api
+
+import (
+	"io"
+	"iter"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"shoal"
+	"shoal/internal/export"
+)
+
+// listResults answers with one page of results or, asked by Accept, streams
+// the whole set as CSV or JSON lines.
+func (a *API) listResults(c *call) error {
+	q, err := c.query()
+	if err != nil {
+		return err
+	}
+	sel, err := c.selection(q)
+	if err != nil {
+		return err
+	}
+	if f := acceptedFormat(c.r.Header["Accept"]); f != "" {
+		return c.streamResults(sel, f)
+	}
+	w, err := window(q)
+	if err != nil {
+		return err
+	}
+	var l shoal.Listing[shoal.Result]
+	if sel.unique && sel.query.Squid != "" {
+		l, err = uniquePage(sel.rows(c), w)
+	} else {
+		l, err = a.store.Results(c.ctx(), sel.query, w)
+	}
+	if err != nil {
+		return err
+	}
+	return c.sendResults(l, w, export.NewObject(sel.cols))
+}
+
+func (c *call) sendResults(l shoal.Listing[shoal.Result], w shoal.Window, object *export.Object) error {
+	b := appendEnvelope(c.buf[:0], l.Total, w, len(l.Items))
+	for i := range l.Items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		var err error
+		if b, err = object.Append(b, &l.Items[i]); err != nil {
+			return err
+		}
+	}
+	c.buf = c.appendNeighbours(append(b, ']'), l.Total, w)
+	return c.send(http.StatusOK, c.buf)
+}
+
+// selection is what of which results is wanted.
+type selection struct {
+	query  shoal.ResultQuery
+	cols   export.Columns
+	unique bool
+	name   string // for a file
+}
+
+// selection reads and checks squid or run, task, fields, omit and unique.
+func (c *call) selection(q url.Values) (selection, error) {
+	var sel selection
+	if q.Has("squid") == q.Has("run") {
+		code, message := "ParamsNeeded", "Give squid or run: whose results are wanted"
+		if q.Has("squid") {
+			code, message = "MultipleParamsNeeded", "Give either squid or run, not both"
+		}
+		return sel, shoal.Invalid(code, "squid,run", "%s", message)
+	}
+	sel.query.Workspace = c.ws
+	var err error
+	if sel.query.Squid, err = idParam[shoal.SquidID](q, "squid", shoal.ErrSquidNotFound); err != nil {
+		return sel, err
+	}
+	if sel.query.Run, err = idParam[shoal.RunID](q, "run", shoal.ErrRunNotFound); err != nil {
+		return sel, err
+	}
+	if sel.query.Squid == "" && sel.query.Run == "" {
+		return sel, shoal.Invalid("ParamsNeeded", "squid,run", "squid and run must not be empty")
+	}
+	if sel.query.Task, err = idParam[shoal.TaskID](q, "task", shoal.ErrTaskNotFound); err != nil {
+		return sel, err
+	}
+	if sel.unique, err = boolean(q, "unique"); err != nil {
+		return sel, err
+	}
+	crawler, err := c.source(&sel)
+	if err != nil {
+		return sel, err
+	}
+	sel.cols.Select, sel.cols.Omit = names(q, "fields"), names(q, "omit")
+	return sel, c.columns(&sel.cols, crawler)
+}
+
+// source checks that the squid or run exists, and names its crawler.
+func (c *call) source(sel *selection) (shoal.CrawlerID, error) {
+	if sel.query.Run != "" {
+		r, err := c.a.store.Run(c.ctx(), c.ws, sel.query.Run)
+		sel.name = string(sel.query.Run)
+		sel.cols.NoLineBreaks = r.Settings.NoLineBreaks
+		return r.CrawlerID, err
+	}
+	s, err := c.a.store.Squid(c.ctx(), c.ws, sel.query.Squid)
+	sel.name = string(sel.query.Squid)
+	sel.cols.NoLineBreaks = s.NoLineBreaks
+	return s.CrawlerID, err
+}
+
+// columns fills in the crawler's fields and refuses names that it has not.
+func (c *call) columns(cols *export.Columns, id shoal.CrawlerID) error {
+	p, err := c.a.catalogue.Lookup(string(id))
+	if err != nil {
+		// The crawler is gone; its results are not. Nothing can be checked.
+		if shoal.KindOf(err) == shoal.KindNotFound {
+			return nil
+		}
+		return err
+	}
+	known := map[string]bool{}
+	for _, at := range p.Info().Result {
+		cols.Fields = append(cols.Fields, at.Name)
+		known[at.Name] = true
+	}
+	for _, name := range export.Envelope() {
+		known[name] = true
+	}
+	for key, list := range map[string][]string{"fields": cols.Select, "omit": cols.Omit} {
+		for _, name := range list {
+			if !known[name] {
+				return shoal.Invalid("InvalidParameterValue", key, "%s names %q, which is no field of these results", key, clip(name, 60))
+			}
+		}
+	}
+	return nil
+}
+
+func boolean(q url.Values, name string) (bool, error) {
+	switch v := q.Get(name); v {
+	case "", "false", "0":
+		return false, nil
+	case "true", "1":
+		return true, nil
+	default:
+		return false, shoal.Invalid("InvalidParamType", name, "%s is %q; it must be true or false", name, clip(v, 40))
+	}
+}
+
+func (sel *selection) rows(c *call) export.Rows {
+	rows := export.Read(c.ctx(), c.a.store, sel.query)
+	// Within a run rows are unique already.
+	if sel.unique && sel.query.Squid != "" {
+		rows = export.Unique(rows)
+	}
+	return rows
+}
+
+// uniquePage counts unique rows and keeps those of one page. Unlike other
+// pages it reads the whole squid: which rows are repeats shows only then.
+func uniquePage(rows iter.Seq2[*shoal.Result, error], w shoal.Window) (shoal.Listing[shoal.Result], error) {
+	var l shoal.Listing[shoal.Result]
+	for r, err := range rows {
+		if err != nil {
+			return l, err
+		}
+		if l.Total >= w.Offset() && len(l.Items) < w.Limit {
+			l.Items = append(l.Items, *r)
+		}
+		l.Total++
+	}
+	return l, nil
+}
+
+// acceptedFormat returns the format that Accept asks for by name; "" for the
+// JSON envelope.
+func acceptedFormat(accept []string) shoal.Format {
+	for _, line := range accept {
+		for item := range strings.SplitSeq(line, ",") {
+			typ, _, err := mime.ParseMediaType(item)
+			switch {
+			case err != nil:
+			case typ == "application/json":
+				return ""
+			case typ == "text/csv":
+				return shoal.FormatCSV
+			case typ == "application/x-ndjson", typ == "application/jsonl":
+				return shoal.FormatJSONL
+			}
+		}
+	}
+	return ""
+}
+
+// streamResults writes every row of the selection as it is read.
+func (c *call) streamResults(sel selection, f shoal.Format) error {
+	h := c.w.Header()
+	h["Content-Type"] = []string{f.ContentType()}
+	h["Content-Disposition"] = []string{attachment(sel.name, f)}
+	c.status = http.StatusOK
+	out := &streamWriter{c: c}
+	if _, err := export.Write(c.ctx(), out, f, sel.cols, sel.rows(c)); err != nil {
+		if out.gone {
+			return errDropped
+		}
+		if !c.started {
+			delete(h, "Content-Disposition")
+		}
+		return err
+	}
+	return nil
+}
+
+func attachment(name string, f shoal.Format) string {
+	return `attachment; filename="` + name + "." + string(f) + `"`
+}
+
+// streamWriter writes an answer that may be long: the first piece is sent at
+// once, and each piece has its own deadline.
+type streamWriter struct {
+	c    *call
+	gone bool
+}
+
+var _ io.Writer = (*streamWriter)(nil)
+
+func (s *streamWriter) Write(b []byte) (int, error) {
+	first := !s.c.started
+	s.c.started = true
+	s.c.longAnswer(writeGrace)
+	n, err := s.c.w.Write(b)
+	if err == nil && first {
+		err = http.NewResponseController(s.c.w).Flush()
+	}
+	s.gone = err != nil
+	return n, err
+}

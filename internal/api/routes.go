@@ -1,0 +1,96 @@
+package api
+
+import (
+	"net/http"
+
+	"shoal"
+)
+
+// route is one method of one path.
+type route struct {
+	method string
+	path   string
+	scope  shoal.Scope // what a key must be allowed
+	class  class       // which rate limit counts it
+	handle func(*call) error
+
+	public    bool // needs no key
+	shared    bool // needs none for a run whose results are public by link
+	largeBody bool // takes many tasks
+	ownBody   bool // reads its own body, which is not JSON
+}
+
+// routes returns every route. openapi.yaml describes each of them; a test
+// holds the two against each other.
+func (a *API) routes() []route {
+	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	const read, run = shoal.ScopeRead, shoal.ScopeRun
+	return []route{
+		{method: get, path: "/healthz", handle: a.healthz, public: true},
+		{method: get, path: "/readyz", handle: a.readyz, public: true},
+		{method: get, path: "/v1/docs", handle: a.docsPage, public: true},
+		{method: get, path: "/v1/openapi.yaml", handle: a.openapiYAML, public: true},
+		{method: get, path: "/v1/openapi.json", handle: a.openapiJSON, public: true},
+
+		{method: get, path: "/v1/me", scope: read, handle: a.me},
+		{method: get, path: "/v1/user/balance", scope: read, handle: a.balance},
+
+		{method: get, path: "/v1/crawlers", scope: read, handle: a.listCrawlers},
+		{method: get, path: "/v1/crawlers/{id}", scope: read, handle: a.getCrawler},
+		{method: get, path: "/v1/crawlers/{id}/params", scope: read, handle: a.crawlerParams},
+		{method: get, path: "/v1/crawlers/{id}/attributes", handle: a.crawlerAttributes, public: true},
+
+		{method: post, path: "/v1/squids", scope: run, class: classSquids, handle: a.createSquid},
+		{method: get, path: "/v1/squids", scope: read, class: classSquids, handle: a.listSquids},
+		{method: get, path: "/v1/squids/{id}", scope: read, class: classSquids, handle: a.getSquid},
+		{method: post, path: "/v1/squids/{id}", scope: run, class: classSquids, handle: a.updateSquid},
+		{method: del, path: "/v1/squids/{id}", scope: run, class: classSquids, handle: a.deleteSquid},
+		{method: post, path: "/v1/squids/{id}/empty", scope: run, class: classSquids, handle: a.emptySquid},
+		{method: post, path: "/v1/squids/{id}/chain", scope: run, class: classSquids, handle: a.createChain},
+		{method: patch, path: "/v1/squids/{id}/chain", scope: run, class: classSquids, handle: a.updateChain},
+		{method: get, path: "/v1/squids/{id}/chain", scope: read, class: classSquids, handle: a.getChain},
+		{method: del, path: "/v1/squids/{id}/chain", scope: run, class: classSquids, handle: a.deleteChain},
+
+		{method: post, path: "/v1/tasks", scope: run, class: classTasks, handle: a.addTasks, largeBody: true},
+		{method: get, path: "/v1/tasks", scope: read, class: classTasks, handle: a.listTasks},
+		{method: get, path: "/v1/tasks/{id}", scope: read, class: classTasks, handle: a.getTask},
+		{method: del, path: "/v1/tasks/{id}", scope: run, class: classTasks, handle: a.deleteTask},
+		{method: post, path: "/v1/tasks/upload", scope: run, class: classTasks, handle: a.uploadTasks, ownBody: true},
+		{method: get, path: "/v1/tasks/upload/{id}", scope: read, class: classTasks, handle: a.getUpload},
+
+		{method: post, path: "/v1/runs", scope: run, class: classRuns, handle: a.startRun},
+		{method: get, path: "/v1/runs", scope: read, class: classRuns, handle: a.listRuns},
+		{method: get, path: "/v1/runs/{id}", scope: read, class: classRuns, handle: a.getRun, shared: true},
+		{method: del, path: "/v1/runs/{id}", scope: run, class: classRuns, handle: a.deleteRun},
+		{method: post, path: "/v1/runs/{id}/abort", scope: run, class: classRuns, handle: a.abortRun},
+		{method: post, path: "/v1/runs/{id}/pause", scope: run, class: classRuns, handle: a.pauseRun},
+		{method: post, path: "/v1/runs/{id}/resume", scope: run, class: classRuns, handle: a.resumeRun},
+		{method: post, path: "/v1/runs/{id}/export", scope: run, class: classRuns, handle: a.exportRun},
+		{method: post, path: "/v1/runs/{id}/share", scope: run, class: classRuns, handle: a.shareRun},
+		{method: get, path: "/v1/runs/{id}/stats", scope: read, class: classRuns, handle: a.runStats},
+		{method: get, path: "/v1/runs/{id}/tasks", scope: read, class: classRunTasks, handle: a.tasksOfRun},
+		{method: get, path: "/v1/runs/{id}/log", scope: read, class: classRuns, handle: a.runLog},
+		{method: get, path: "/v1/runs/{id}/events", scope: read, class: classRuns, handle: a.runEvents},
+		{method: get, path: "/v1/runs/{id}/credits", scope: read, class: classRuns, handle: a.runCredits},
+		{method: get, path: "/v1/runs/{id}/download", scope: read, class: classRuns, handle: a.runDownload, shared: true},
+		{method: get, path: "/v1/runtasks", scope: read, class: classRunTasks, handle: a.listRunTasks},
+		{method: get, path: "/v1/download/{token}", handle: a.download, public: true},
+
+		{method: get, path: "/v1/results", scope: read, class: classResults, handle: a.listResults, shared: true},
+
+		{method: get, path: "/v1/account_types", scope: read, handle: a.listAccountTypes},
+		{method: get, path: "/v1/accounts", scope: read, handle: a.listAccounts},
+		{method: post, path: "/v1/accounts", scope: run, handle: a.updateAccount},
+		{method: get, path: "/v1/accounts/{id}", scope: read, handle: a.getAccount},
+		{method: del, path: "/v1/accounts/{id}", scope: run, handle: a.deleteAccount},
+		{method: post, path: "/v1/accounts/cookies", scope: run, handle: a.syncCookies},
+		{method: get, path: "/v1/synchronize/{id}", scope: read, handle: a.getSync},
+
+		{method: post, path: "/v1/delivery", scope: run, handle: a.setDelivery},
+		{method: post, path: "/v1/delivery/test-email", scope: run, handle: a.testDelivery(channelEmail)},
+		{method: post, path: "/v1/delivery/test-googlesheet", scope: run, handle: a.testDelivery(channelSheet)},
+		{method: post, path: "/v1/delivery/test-s3", scope: run, handle: a.testDelivery(channelS3)},
+		{method: post, path: "/v1/delivery/test-webhook", scope: run, handle: a.testDelivery(channelWebhook)},
+		{method: post, path: "/v1/delivery/test-sftp", scope: run, handle: a.testDelivery(channelSFTP)},
+	}
+}

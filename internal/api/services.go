@@ -1,0 +1,69 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"shoal"
+)
+
+// Store is everything the API needs of the store; the parts stand in store.go.
+type Store interface {
+	UserStore
+	SquidStore
+	TaskStore
+	RunStore
+	ResultStore
+	AccountStore
+	ExportStore
+	Health
+}
+
+// StartRun asks for a run of a squid.
+type StartRun struct {
+	Workspace   shoal.WorkspaceID
+	Squid       shoal.SquidID
+	Origin      shoal.Origin
+	Actor       string
+	ForceLaunch bool
+}
+
+// Runs changes runs. Every verb returns the run as the change left it;
+// ErrRunNotFound when the workspace has none, a Conflict or Business error
+// when the run's state does not allow it. The ctx of each carries the request's
+// idempotency key to the store method that has the effect.
+type Runs interface {
+	// Start creates a run and starts it. Errors: RunInProgress, NoTasksPresent,
+	// SquidNotReady (its message contains "not ready"), NotEnoughBalance,
+	// SlotsLimitExceeded, ModuleUnavailable.
+	Start(ctx context.Context, s StartRun) (shoal.Run, error)
+	Pause(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error)
+	Resume(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error)
+	Abort(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error)
+	// Export makes the export file of an ended run anew.
+	Export(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID) (shoal.Run, error)
+	// Share makes the run's results public by link, or private again.
+	Share(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, shared bool) (shoal.Run, error)
+	// Progress says how far r is: percent is 0..100 and 100 exactly when it has
+	// ended; eta holds only if known. seen is an earlier look at r, for the
+	// moving rate, or the zero Run.
+	Progress(r, seen *shoal.Run, now time.Time) (percent int, eta time.Duration, known bool)
+}
+
+// Catalogue knows the crawlers.
+type Catalogue interface {
+	// Lookup returns a crawler by id, slug or lower-cased name; ErrCrawlerNotFound.
+	Lookup(idOrSlug string) (Program, error)
+	// List returns every crawler, by slug.
+	List() ([]shoal.Crawler, error)
+}
+
+// Program is a crawler that can check what it is given. Errors name the key.
+type Program interface {
+	Info() *shoal.Crawler
+	// CheckParams returns the squid-level params and functions to store, of those
+	// a client has set; a nil value takes a setting back to its default.
+	CheckParams(params, functions map[string]any) (map[string]any, map[string]any, error)
+	// CheckTask returns one task's params as canonical JSON, and its identity.
+	CheckTask(params map[string]any) (canonical []byte, digest [16]byte, err error)
+}
