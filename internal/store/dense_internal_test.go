@@ -281,7 +281,8 @@ func TestPlansOfHotQueries(t *testing.T) {
 		"what is not of the log": {text: logOthers, args: []any{1, 2}, want: []string{
 			"run_events USING COVERING INDEX run_events_notable (run_pk=? AND kind=? AND seq<?)"}},
 		"events": {text: eventsOfKind, args: []any{1, "status", 2, 50},
-			want: []string{"run_events USING INDEX run_events_notable (run_pk=? AND kind=? AND seq>?)"}},
+			want: []string{"run_events USING PRIMARY KEY (run_pk=? AND seq=?)",
+				"run_events USING COVERING INDEX run_events_notable (run_pk=? AND kind=? AND seq>?)"}},
 		"deleted runs":  {text: deadRuns, args: []any{1}, want: []string{"runs USING INDEX runs_deleted (squid_pk=?)"}},
 		"active run":    {text: activeRun, args: []any{1}, want: []string{"runs USING INDEX runs_active (squid_pk=?)"}},
 		"upload":        {text: uploadQuery + ` AND w.id = $2`, args: []any{id, id}},

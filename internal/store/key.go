@@ -19,7 +19,7 @@ import (
 const (
 	tokenPrefix = "shoal_"
 	tokenBytes  = 20
-	minToken    = 2 * tokenBytes
+	minToken    = 2 * tokenBytes // also of a person's own making: the hash is a plain one
 	maxToken    = 200
 	shownToken  = 10 // characters kept, for people to tell keys apart
 )
@@ -220,6 +220,44 @@ func (s *Store) createKey(ctx context.Context, tx *sql.Tx, ws shoal.WorkspaceID,
 		return k, err
 	}
 	return scanKey(tx.QueryRowContext(ctx, keyColumns+` WHERE k.id = $1`, string(k.ID)))
+}
+
+// EnsureKey makes sure that u has an admin key. token, the operator's choice,
+// becomes one unless it already is or was one: a revoked key stays revoked.
+// Without a token one is made if u has no key in force. It returns the key it
+// made, to be shown once, or "".
+func (s *Store) EnsureKey(ctx context.Context, u shoal.User, token string) (made string, err error) {
+	if token != "" {
+		if err := checkToken(token); err != nil {
+			return "", err
+		}
+	}
+	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		made = token
+		// Servers that start together with one token take turns.
+		if err := s.lockUsers(ctx, tx); err != nil {
+			return err
+		}
+		hash := sha256.Sum256([]byte(token))
+		look, args := `SELECT EXISTS (SELECT 1 FROM api_keys WHERE hash = $1)`, []any{hash[:]}
+		if token == "" {
+			made = newToken()
+			look = `SELECT EXISTS (SELECT 1 FROM api_keys k JOIN users u ON u.pk = k.user_pk
+				WHERE u.id = $1 AND k.revoked_at = 0 AND (k.expires_at = 0 OR k.expires_at > $2) AND k.scope = 'admin')`
+			args = []any{string(u.ID), micros(s.now())}
+		}
+		var exists bool
+		if err := tx.QueryRowContext(ctx, look, args...).Scan(&exists); err != nil || exists {
+			made = ""
+			return err
+		}
+		_, err := s.createKey(ctx, tx, u.WorkspaceID, u.ID, "admin", shoal.ScopeAdmin, time.Time{}, made)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("set up the admin key: %w", err)
+	}
+	return made, nil
 }
 
 // RevokeKey ends a key, at once on this machine and within keyLife on others.

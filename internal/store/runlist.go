@@ -125,8 +125,9 @@ func (s *Store) Events(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunI
 }
 
 // eventsOfKind reads events that are not requests, which are most and which
-// its index leaves out.
-const eventsOfKind = eventQuery + ` AND kind <> 'request' AND kind = $2 AND seq > $3 ORDER BY seq LIMIT $4`
+// the inner query's index leaves out.
+const eventsOfKind = eventQuery + ` AND seq IN (SELECT seq FROM run_events
+	WHERE run_pk = $1 AND kind <> 'request' AND kind = $2 AND seq > $3 ORDER BY seq LIMIT $4) ORDER BY seq`
 
 func (s *Store) events(ctx context.Context, runPK, after int64, limit int, kinds []shoal.EventKind) ([]shoal.Event, error) {
 	if len(kinds) == 0 {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"shoal"
 )
@@ -18,42 +17,28 @@ const (
 	unlimited       = -1
 )
 
-// Bootstrap makes the first workspace with its admin user and an admin key, if
-// the database has no user yet. token becomes the key; empty: one is made. It
-// returns the key, to be shown once, or "" when there was a user already.
-func (s *Store) Bootstrap(ctx context.Context, email, token string) (string, error) {
-	if token != "" {
-		if err := checkToken(token); err != nil {
-			return "", err
-		}
-	} else {
-		token = newToken()
+// Bootstrap returns the installation's first user, made with a workspace on
+// the default plan if the database has no user yet.
+func (s *Store) Bootstrap(ctx context.Context, email string) (first shoal.User, err error) {
+	const q = userColumns + ` ORDER BY u.pk LIMIT 1`
+	first, err = scanUser(s.read.QueryRowContext(ctx, q))
+	if !errors.Is(err, sql.ErrNoRows) {
+		return first, err
 	}
-	made := false
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		made = false
+	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.lockUsers(ctx, tx); err != nil {
 			return err
 		}
-		var known bool
-		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM users)`).Scan(&known); err != nil || known {
+		if first, err = scanUser(tx.QueryRowContext(ctx, q)); !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		u, err := s.createUser(ctx, tx, shoal.User{Email: email, IsStaff: true, EmailVerified: true}, "Default")
-		if err != nil {
-			return err
-		}
-		_, err = s.createKey(ctx, tx, u.WorkspaceID, u.ID, "first key", shoal.ScopeAdmin, time.Time{}, token)
-		made = true
+		first, err = s.createUser(ctx, tx, shoal.User{Email: email, IsStaff: true, EmailVerified: true}, "Default")
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("set up the first user: %w", err)
+		return first, fmt.Errorf("set up the first user: %w", err)
 	}
-	if !made {
-		return "", nil
-	}
-	return token, nil
+	return first, nil
 }
 
 // lockUsers makes two servers that start on one empty database take turns.
@@ -106,21 +91,28 @@ func (s *Store) createUser(ctx context.Context, tx *sql.Tx, u shoal.User, worksp
 	return u, err
 }
 
-// User returns a user of a workspace.
-func (s *Store) User(ctx context.Context, ws shoal.WorkspaceID, id shoal.UserID) (u shoal.User, err error) {
-	const q = `SELECT u.id, w.id, u.email, u.first_name, u.last_name, u.is_active, u.is_staff, u.email_verified,
-			u.login_count, u.created_at
-		FROM users u JOIN workspaces w ON w.pk = u.workspace_pk WHERE u.id = $1 AND w.id = $2`
+const userColumns = `SELECT u.id, w.id, u.email, u.first_name, u.last_name, u.is_active, u.is_staff, u.email_verified,
+		u.login_count, u.created_at
+	FROM users u JOIN workspaces w ON w.pk = u.workspace_pk`
+
+// scanUser returns sql.ErrNoRows as it is.
+func scanUser(r scanner) (u shoal.User, err error) {
 	var joined int64
-	err = s.read.QueryRowContext(ctx, q, string(id), string(ws)).Scan(&u.ID, &u.WorkspaceID, &u.Email, &u.FirstName,
-		&u.LastName, &u.IsActive, &u.IsStaff, &u.EmailVerified, &u.LoginCount, &joined)
+	err = r.Scan(&u.ID, &u.WorkspaceID, &u.Email, &u.FirstName, &u.LastName, &u.IsActive, &u.IsStaff, &u.EmailVerified,
+		&u.LoginCount, &joined)
+	u.DateJoined = fromMicros(joined)
+	return u, err
+}
+
+// User returns a user of a workspace.
+func (s *Store) User(ctx context.Context, ws shoal.WorkspaceID, id shoal.UserID) (shoal.User, error) {
+	u, err := scanUser(s.read.QueryRowContext(ctx, userColumns+` WHERE u.id = $1 AND w.id = $2`, string(id), string(ws)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return u, errUserNotFound
 	}
 	if err != nil {
 		return u, fmt.Errorf("read user: %w", err)
 	}
-	u.DateJoined = fromMicros(joined)
 	return u, nil
 }
 
