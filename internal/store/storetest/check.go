@@ -26,11 +26,11 @@ func Check(t testing.TB, e *Env, id shoal.RunID) {
 			e.Int(t, `SELECT count(*) FROM run_tasks WHERE run_pk = $1 AND state < 2 AND NOT first_done`, r.PK) +
 				e.Int(t, `SELECT count(*) FROM frontier f JOIN run_tasks t ON t.run_pk = f.run_pk AND t.seq = f.task_seq
 					WHERE f.run_pk = $1 AND f.state < 2 AND t.state < 2`, r.PK)},
-		"credits_used and the ledger":        {int64(r.CreditsUsed), e.Int(t, `SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM ledger WHERE run_pk = $1`, r.PK)},
-		"event_seq and events":               {r.EventSeq, e.Int(t, `SELECT count(*) FROM run_events WHERE run_pk = $1`, r.PK)},
-		"known and written unique_results":   {r.UniqueResults, e.Int(t, `SELECT unique_results FROM runs WHERE pk = $1`, r.PK)},
-		"known and written total_requests":   {r.TotalRequests, e.Int(t, `SELECT total_requests FROM runs WHERE pk = $1`, r.PK)},
-		"links and their tasks":              {0, e.Int(t, `SELECT count(*) FROM result_links l JOIN results x ON x.key = l.key WHERE l.run_pk = $1 AND x.task_seq = l.task_seq`, r.PK)},
+		"credits_used and the ledger":      {int64(r.CreditsUsed), e.Int(t, `SELECT CAST(COALESCE(SUM(credits), 0) AS BIGINT) FROM ledger WHERE run_pk = $1`, r.PK)},
+		"event_seq and events":             {r.EventSeq, e.Int(t, `SELECT count(*) FROM run_events WHERE run_pk = $1`, r.PK)},
+		"known and written unique_results": {r.UniqueResults, e.Int(t, `SELECT unique_results FROM runs WHERE pk = $1`, r.PK)},
+		"known and written total_requests": {r.TotalRequests, e.Int(t, `SELECT total_requests FROM runs WHERE pk = $1`, r.PK)},
+		"links and their tasks":            {0, e.Int(t, `SELECT count(*) FROM result_links l JOIN results x ON x.key = l.key WHERE l.run_pk = $1 AND x.task_seq = l.task_seq`, r.PK)},
 	}
 	for what, n := range stored {
 		if n[0] != n[1] {
