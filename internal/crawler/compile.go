@@ -117,7 +117,7 @@ func (b *builder) name() {
 	switch {
 	case !d.Name.set():
 		b.fail(d.at, "name is missing; add for example: name: My crawler")
-	case d.Slug.set() && !strings.Contains(d.Slug.s, "-") && strings.ToLower(d.Name.s) != d.Slug.s:
+	case slugForm.MatchString(d.Slug.s) && !strings.Contains(d.Slug.s, "-") && strings.ToLower(d.Name.s) != d.Slug.s:
 		b.fail(d.Name.at, "the slug %q has no hyphen, so the name must be the same in any case (for example %q), or give the slug a hyphen",
 			d.Slug.s, strings.ToUpper(d.Slug.s[:1])+d.Slug.s[1:])
 	}

@@ -21,6 +21,7 @@ type definition struct {
 	Start          many[startDef]   `yaml:"start"`
 	Pages          ordered[pageDef] `yaml:"pages"`
 	Since          text             `yaml:"since"`
+	NewestFirst    bool             `yaml:"newest_first"`
 	Detect         []detectDef      `yaml:"detect"`
 	Tests          []testDef        `yaml:"tests"`
 }

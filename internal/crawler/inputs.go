@@ -91,7 +91,7 @@ func (b *builder) oneInput(d *inputDef) {
 		return
 	}
 	level := b.choice(d.Level, "level", []string{"task", "squid"})
-	if level == "" {
+	if level != "squid" {
 		level = "task"
 	}
 	typ := b.choice(d.Type, "type", []string{"string", "int", "float", "boolean", "array"})

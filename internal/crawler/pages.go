@@ -262,6 +262,7 @@ func firstOr(list []string, other string) string {
 
 func (b *builder) since() {
 	t := b.def.Since
+	b.program.NewestFirst = b.def.NewestFirst
 	if !t.set() {
 		return
 	}

@@ -25,6 +25,9 @@ type Program struct {
 	Pages map[string]*Page
 	// Since names the date field that fetch_since compares; empty: none.
 	Since string
+	// NewestFirst is true when the site lists newest rows first, so that one
+	// that is too old ends the task.
+	NewestFirst bool
 	// Detect are the rules for every page kind, after the kind's own.
 	Detect []*Detect
 

@@ -86,7 +86,7 @@ func attr(n *node, name string) (string, bool) {
 }
 
 // next returns the node after n in document order within root, entering n's
-// children if into is true; nil at the end.
+// children if into is true; nil at the end. n lies within root.
 func next(n, root *node, into bool) *node {
 	if into && n.FirstChild != nil {
 		return n.FirstChild

@@ -13,6 +13,9 @@ import (
 // beyond is named in the outcome's problem.
 const maxLinks = 50_000
 
+// maxRefs is how many different references of one page are looked at.
+const maxRefs = 2 * maxLinks
+
 // link is a reference of the page, resolved once however often it occurs.
 type link struct {
 	abs       string // absolute, without fragment; "" when it is no URL
@@ -27,6 +30,7 @@ type links struct {
 	page     site
 	byRef    map[string]int32
 	list     []link
+	beyond   link // what references past maxRefs get: no link
 }
 
 func (l *links) reset(r *resolver, pageURL string) {
@@ -48,8 +52,12 @@ func (l *links) get(ref string) *link {
 	if i, ok := l.byRef[ref]; ok {
 		return &l.list[i]
 	}
-	l.byRef[ref] = int32(len(l.list))
 	var made link
+	if len(l.list) >= maxRefs {
+		l.beyond = made
+		return &l.beyond
+	}
+	l.byRef[ref] = int32(len(l.list))
 	if !ignored(ref) {
 		made.abs, _ = l.resolver.resolve(ref)
 	}

@@ -78,7 +78,9 @@ func (r *reader) deliver() error {
 // result adds the row to the outcome unless it is older than wanted.
 func (r *reader) result(key shoal.Digest) {
 	if r.tooOld() {
-		r.out.StopTask, r.out.StopReason = true, shoal.TaskFetchSince
+		if r.pl.program.NewestFirst {
+			r.out.StopTask, r.out.StopReason = true, shoal.TaskFetchSince
+		}
 		return
 	}
 	r.out.Rows = append(r.out.Rows, shoal.Row{Key: key, Data: r.object(), Functions: r.bits})
@@ -96,17 +98,26 @@ func (r *reader) tooOld() bool {
 	return err == nil && t.Before(r.pl.since)
 }
 
-// object returns the row as one JSON object in the order of the attributes.
+// object returns the row as one JSON object in the order of the attributes,
+// those without a value as null.
 func (r *reader) object() []byte {
-	size := 2 + r.pl.nullRow + len(r.values)
-	b := make([]byte, 0, size)
+	return r.appendObject(make([]byte, 0, 2+r.pl.nullRow+len(r.values)), true)
+}
+
+func (r *reader) appendObject(b []byte, nulls bool) []byte {
 	b = append(b, '{')
+	first := true
 	for i, name := range r.pl.names {
-		if i > 0 {
+		s := r.spans[i]
+		if s.to == 0 && !nulls {
+			continue
+		}
+		if !first {
 			b = append(b, ',')
 		}
+		first = false
 		b = append(b, name...)
-		if s := r.spans[i]; s.to > 0 {
+		if s.to > 0 {
 			b = append(b, r.values[s.from:s.to]...)
 		} else {
 			b = append(b, "null"...)
@@ -144,8 +155,7 @@ func (r *reader) carry(key shoal.Digest) []byte {
 	b = append(b, `","functions":`...)
 	b = appendAny(b, int64(r.bits))
 	b = append(b, `,"row":`...)
-	b = append(b, r.object()...)
-	return append(b, '}')
+	return append(r.appendObject(b, false), '}')
 }
 
 // complete makes a result of the row that the request carried, with the

@@ -163,13 +163,14 @@ func (m matches) first(id int) *node {
 	return m[id][0]
 }
 
-// walk collects the matches below root, root left out, in one pass.
+// walk collects the matches below root, root left out, in one pass. What is
+// in a <template> is no part of the page.
 func (s *selectors) walk(root *node, m *matches) {
 	m.reset(s)
 	if len(s.list) == 0 {
 		return
 	}
-	for n := next(root, root, true); n != nil; n = next(n, root, true) {
+	for n := next(root, root, true); n != nil; n = next(n, root, n.DataAtom != atom.Template) {
 		if n.Type != html.ElementNode {
 			continue
 		}

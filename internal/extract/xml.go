@@ -13,8 +13,9 @@ import (
 )
 
 const (
-	maxUnpacked = 256 << 20 // bytes of an unpacked .gz answer
+	maxUnpacked = 64 << 20 // bytes of an unpacked .gz answer; a sitemap has at most 50 MB
 	maxXMLDepth = 200
+	maxXMLParts = 5_000_000 // tags and texts of one answer; a full sitemap has about a million
 )
 
 // readXML reads an answer as a stream of elements: of a sitemap of any size,
@@ -132,11 +133,14 @@ func (x *xmlReader) run(src io.Reader) error {
 	d := xml.NewDecoder(src)
 	d.Strict = false
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // the fetcher decoded it
-	for {
+	for parts := 0; ; parts++ {
+		if parts > maxXMLParts {
+			return fmt.Errorf("read XML: more than %d tags and texts", maxXMLParts)
+		}
 		tok, err := d.RawToken()
 		if errors.Is(err, io.EOF) {
-			if !x.matched && len(x.stack) == 0 && d.InputOffset() == 0 {
-				return fmt.Errorf("the answer is empty")
+			if !x.matched && x.r.out.Links == 0 {
+				return fmt.Errorf("the answer holds nothing of what was looked for; it begins with %q", clip(strings.ToValidUTF8(string(x.r.page.Body[:min(60, len(x.r.page.Body))]), "?")))
 			}
 			return nil
 		}

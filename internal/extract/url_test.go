@@ -1,0 +1,195 @@
+package extract
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+var bases = []string{
+	"http://example.com/", "https://example.com/a/b/c.html", "http://example.com", "https://example.com/a/b/?q=1#f",
+	"http://127.0.0.1:8000/docs/library/page.html", "https://user:pw@example.com/x/", "http://example.com/a//b/../c",
+	"http://example.com/%7euser/a%2Fb/", "http://example.com/ü/x", "http://[::1]:80/x",
+}
+
+var references = []string{
+	"", "x", "x.html", "./x", "../x", "../../x", "../../../../x", "/x", "/", "//host/x", "?q", "?", "?q=1&b=ü", "x?", "x?a=b?c",
+	"a/./b", "a/../b", ".", "..", "./", "../", "a/..", "a//b", "//", "///x", "http://h.example", "http://h.example/", "https://H.example/A/../b",
+	"http://h.example?x", "HTTP://h.example/", "http:x", "http:/x", "mailto:a@b", "javascript:x", "a:b", "./a:b", "x:y/z", "1:2",
+	"a b", "a%20b", "a%zz", "%", "ü", "a\"b", "<x>", "a|b", "a^b", "a`b", "{a}", "[a]", "a;b=c", "a,b", "a'b", "(a)", "a*b", "a!b", "$", "&", "+",
+	".x", "x/.y", "..x", "...", "./.x", "../.x", "./..", ".././x", "x/", "http://h.example/a//b", "http://h.example/.x", "http://u@h.example/x",
+	"http://h.example:80/x", "http://h.example:/x", "https:///x", "*", "/*", "?a|b[c]", "/a?x=%zz",
+}
+
+// TestResolve checks the fast path against net/url on every pair.
+func TestResolve(t *testing.T) {
+	for _, base := range bases {
+		for _, ref := range references {
+			sameAsNetURL(t, base, ref)
+		}
+	}
+}
+
+func sameAsNetURL(t *testing.T, base, ref string) {
+	t.Helper()
+	r, err := newResolver(base)
+	if err != nil {
+		return
+	}
+	b, err := url.Parse(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Fragment, b.RawFragment = "", ""
+	want, wantOK := "", false
+	if u, err := b.Parse(ref); err == nil {
+		want, wantOK = u.String(), true
+	}
+	got, ok := r.resolve(ref)
+	if ok != wantOK || got != want {
+		t.Errorf("resolve(%q, %q) = %q, %v; net/url gives %q, %v", base, ref, got, ok, want, wantOK)
+	}
+}
+
+func FuzzResolve(f *testing.F) {
+	for _, b := range bases {
+		for _, r := range references[:20] {
+			f.Add(b, r)
+		}
+	}
+	f.Fuzz(func(t *testing.T, base, ref string) {
+		ref, _ = splitFragment(ref)
+		sameAsNetURL(t, base, ref)
+		// The fast path knows plain bases only: try it on one whatever base is.
+		sameAsNetURL(t, "http://example.com/a/b/c", ref)
+	})
+}
+
+// FuzzFragment checks that a fragment that is copied unread is what net/url writes.
+func FuzzFragment(f *testing.F) {
+	f.Add("part")
+	f.Add("a/b?c=d")
+	f.Fuzz(func(t *testing.T, fragment string) {
+		if fragment == "" || !fragmentBytes.all(fragment) {
+			return
+		}
+		u, err := url.Parse("http://example.com/#" + fragment)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := u.String(); got != "http://example.com/#"+fragment {
+			t.Errorf("net/url writes %q", got)
+		}
+	})
+}
+
+func TestCanonical(t *testing.T) {
+	cases := []struct{ raw, want string }{
+		{"http://Example.COM", "http://example.com/"},
+		{"HTTPS://example.com:443/a#frag", "https://example.com/a"},
+		{"http://example.com:80", "http://example.com/"},
+		{"http://example.com:8080/", "http://example.com:8080/"},
+		{"https://example.com:80/", "https://example.com:80/"},
+		{"http://example.com./x", "http://example.com/x"},
+		{"http://user:pw@example.com/x", "http://example.com/x"},
+		{"http://example.com/a/./b/../c/", "http://example.com/a/c/"},
+		{"http://example.com/../../x", "http://example.com/x"},
+		{"http://example.com/a/..", "http://example.com/"},
+		{"http://example.com/%7Euser/%c3%bc", "http://example.com/~user/%C3%BC"},
+		{"http://example.com/ü b", "http://example.com/%C3%BC%20b"},
+		{"http://example.com/a%2fb", "http://example.com/a%2Fb"},
+		{"http://example.com/?", "http://example.com/"},
+		{"http://example.com/?utm_source=a&x=1&UTM_Medium=b&fbclid=c&gclid=d", "http://example.com/?x=1"},
+		{"http://example.com/p;jsessionid=0A?x=1", "http://example.com/p?x=1"},
+		{"http://example.com/p;v=1.2;JSESSIONID=A/q", "http://example.com/p;v=1.2/q"},
+		{"http://example.com/?PHPSESSID=1&sid=2&page=3", "http://example.com/?page=3"},
+		{"http://example.com/?b=2&a=1&a=1", "http://example.com/?b=2&a=1&a=1"},
+		{"http://example.com/a//b", "http://example.com/a//b"},
+		{"http://Bücher.example/", "http://xn--bcher-kva.example/"},
+		{"http://my_host.example/", "http://my_host.example/"},
+		{"http://[::1]:80/x", "http://[::1]/x"},
+		{"mailto:a@b.example", ""}, {"javascript:void(0)", ""}, {"file:///etc/passwd", ""}, {"ftp://example.com/", ""}, {"data:text/html,x", ""},
+		{"/relative", ""}, {"", ""}, {"http://", ""}, {"http:///x", ""}, {"http:example.com", ""}, {"http://exa mple.com/", ""},
+		{"http://example.com/%zz", ""}, {"http://example.com:port/", ""}, {"http://example.com/" + strings.Repeat("a", maxURL), ""},
+	}
+	for _, c := range cases {
+		got, ok := Canonical(c.raw)
+		if got2 := got; !ok {
+			got2 = ""
+			if c.want != "" || got2 != c.want {
+				t.Errorf("Canonical(%q): refused; want %q", c.raw, c.want)
+			}
+			continue
+		}
+		if got != c.want {
+			t.Errorf("Canonical(%q) = %q; want %q", c.raw, got, c.want)
+		}
+	}
+}
+
+// FuzzCanonical checks that a canonical URL is a web address, stays itself,
+// and that the shortcut for common URLs agrees with the long way.
+func FuzzCanonical(f *testing.F) {
+	for _, s := range append(append([]string{}, bases...), "http://a.b/%2e%2e/x", "http://a/;sid=1", "http://a.b/?&&x", "http://a/%", "http://ﬀ.example/") {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		c, ok := Canonical(raw)
+		if !ok {
+			return
+		}
+		if !strings.HasPrefix(c, "http://") && !strings.HasPrefix(c, "https://") {
+			t.Fatalf("Canonical(%q) = %q", raw, c)
+		}
+		if strings.ContainsAny(c, "# \t\r\n\x00") {
+			t.Fatalf("Canonical(%q) = %q holds what no request may", raw, c)
+		}
+		if _, err := url.Parse(c); err != nil {
+			t.Fatalf("Canonical(%q) = %q: %v", raw, c, err)
+		}
+		again, ok := Canonical(c)
+		if !ok || again != c {
+			t.Fatalf("Canonical(%q) = %q, whose canonical form is %q, %v", raw, c, again, ok)
+		}
+	})
+}
+
+func TestScope(t *testing.T) {
+	home := newSite("https://www.example.co.uk/docs/index.html")
+	cases := []struct {
+		url                  string
+		host, domain, prefix bool
+	}{
+		{"https://www.example.co.uk/docs/x", true, true, true},
+		{"https://www.example.co.uk/other", true, true, false},
+		{"https://example.co.uk/docs/x", true, true, false},
+		{"http://www.example.co.uk/docs/x", true, true, false},
+		{"https://sub.example.co.uk/docs/", false, true, false},
+		{"https://other.co.uk/docs/", false, false, false},
+		{"https://www.example.co.uk.evil.example/docs/", false, false, false},
+		{"https://www.example.co.uk:8443/docs/", false, false, false},
+	}
+	for _, c := range cases {
+		if got := [3]bool{home.has(c.url, "host"), home.has(c.url, "domain"), home.has(c.url, "prefix")}; got != [3]bool{c.host, c.domain, c.prefix} {
+			t.Errorf("%s: host, domain, prefix = %v", c.url, got)
+		}
+	}
+	local := newSite("http://127.0.0.1:8000/")
+	if local.has("http://10.0.0.1:8000/", "domain") {
+		t.Error("two addresses that end alike are not one domain")
+	}
+}
+
+func TestTrap(t *testing.T) {
+	for u, want := range map[string]bool{
+		"http://h/a/b/c/d/e/f/g/h":          false,
+		"http://h/a/b/a/b/a/b/x":            false,
+		"http://h/a/b/a/b/a/b/a/b":          true,
+		"http://h/2024/01/01/01/01/x/y/":    true,
+		"http://h" + strings.Repeat("/", 9): false,
+	} {
+		if trap(u) != want {
+			t.Errorf("trap(%q) = %v", u, !want)
+		}
+	}
+}
