@@ -42,6 +42,7 @@ func TestTargetThatBreaksHTTP(t *testing.T) {
 		{"closed within a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nabc", fetch.FailProtocol, 3},
 		{"bad chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc", fetch.FailProtocol, 3},
 		{"huge headers", "HTTP/1.1 200 OK\r\nX-Big: " + strings.Repeat("a", 2<<20) + "\r\n\r\n", fetch.FailProtocol, 3},
+		{"10 GB announced", "HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\nabc", fetch.FailTooLarge, 1},
 		{"brotli that is none", "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 12\r\n\r\n<p>plain</p>", fetch.FailProtocol, 3},
 		{"gzip cut short", "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 40\r\n\r\n" + string(gzipped([]byte(strings.Repeat("uncommon text ", 99))))[:40], fetch.FailProtocol, 3},
 	}

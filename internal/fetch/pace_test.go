@@ -393,3 +393,27 @@ func TestCancelledWaitersLeaveTheQueue(t *testing.T) {
 		}
 	})
 }
+
+// A call with a narrow bound that gives up must not leave those behind it asleep.
+func TestCancelledHeadOfTheQueueLetsTheNextGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := serveMemory(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/long" {
+				time.Sleep(20 * time.Second)
+			}
+		}, fetch.Options{})
+		var all sync.WaitGroup
+		all.Go(func() { get(t, f, "http://a.example/long", fetch.Policy{}) })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		all.Go(func() { f.Do(ctx, fetch.Request{URL: "http://a.example/"}, fetch.Policy{HostConcurrency: 1}) })
+		synctest.Wait()
+		began := time.Now()
+		get(t, f, "http://a.example/", fetch.Policy{HostConcurrency: 2})
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("waited %s, want only until the call before it gave up", took)
+		}
+		all.Wait()
+	})
+}

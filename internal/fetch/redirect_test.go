@@ -208,6 +208,10 @@ func TestConnectionsAreKept(t *testing.T) {
 		case "/gzip":
 			w.Header().Set("Content-Encoding", "gzip")
 			w.Write(gzipped([]byte(strings.Repeat("text", 50_000))))
+		case "/deflate":
+			w.Header().Set("Content-Encoding", "deflate")
+			w.Write(pack([]byte(strings.Repeat("text", 50_000)), packers["deflate"]))
+			w.(http.Flusher).Flush() // chunks, so that the end comes apart
 		case "/500":
 			w.WriteHeader(500)
 			io.WriteString(w, strings.Repeat("sorry ", 2000))
@@ -217,7 +221,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	})
 	f := newFetcher(t, fetch.Options{Dial: counting(&conns)})
 	for range 5 {
-		for _, path := range []string{"/", "/redirect", "/gzip"} {
+		for _, path := range []string{"/", "/redirect", "/gzip", "/deflate"} {
 			get(t, f, s.URL+path, fetch.Policy{}).Release()
 		}
 		refuse(t, f, fetch.Request{URL: s.URL + "/500"}, fetch.Policy{Retries: -1}, fetch.FailServer)

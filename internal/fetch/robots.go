@@ -135,9 +135,6 @@ func (c *call) fetchRobots(ctx context.Context, o *origin, f *robotsFetch) {
 	own.first = hop{method: "GET", url: &u, header: without(c.first.header, "Authorization", "Cookie", "Content-Type"), host: c.hop.host}
 	resp, err := own.run(ctx)
 	a := judge(o.name, resp, err)
-	if ctx.Err() != nil && err != nil {
-		a = nil
-	}
 
 	o.robots.mu.Lock()
 	defer o.robots.mu.Unlock()
@@ -157,7 +154,7 @@ func judge(name string, resp *Response, err error) *robotsAnswer {
 		fail, ok := err.(*Error)
 		switch {
 		case !ok:
-			return nil
+			return nil // the caller's context has ended
 		case fail.Failure == FailRedirects:
 			return &robotsAnswer{until: now.Add(robotsTTL)}
 		case fail.Failure == FailServer:

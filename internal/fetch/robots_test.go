@@ -115,6 +115,7 @@ func TestRobotsThatCannotBeHad(t *testing.T) {
 		want   fetch.Failure // "" is a page
 	}{
 		{"404", http.NotFound, ""},
+		{"rules beyond the first 500 KiB", text("User-agent: *\n" + strings.Repeat("# filler\n", 60_000) + "Disallow: /\n"), ""},
 		{"403", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(403) }, ""},
 		{"empty", text(""), ""},
 		{"an HTML page", text("<!doctype html><p>User-agent: * Disallow: /"), ""},
