@@ -104,32 +104,34 @@ type platform struct {
 }
 
 // openPlatform opens the data directory and wires the parts; nothing runs yet.
-func openPlatform(ctx context.Context, cfg platformConfig) (p *platform, err error) {
+func openPlatform(ctx context.Context, cfg platformConfig) (*platform, error) {
 	stopping, halt := context.WithCancel(context.Background())
-	p = &platform{cfg: cfg, stopping: stopping.Done(), halt: halt}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.close())
-		}
-	}()
-	if err := p.openStore(ctx); err != nil {
-		return nil, err
+	p := &platform{cfg: cfg, stopping: stopping.Done(), halt: halt}
+	if err := p.open(ctx); err != nil {
+		return nil, errors.Join(err, p.close())
 	}
-	catalogue, err := p.openCatalogue()
+	return p, nil
+}
+
+func (p *platform) open(ctx context.Context) error {
+	known, err := p.openCatalogue()
 	if err != nil {
-		return nil, err
+		return err
+	}
+	if err := p.openStore(ctx); err != nil {
+		return err
 	}
 	keys, err := p.secretKey()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if p.blobs, err = blob.OpenDir(filepath.Join(cfg.Data, "files")); err != nil {
-		return nil, fmt.Errorf("open the export files: %w", err)
+	if p.blobs, err = blob.OpenDir(filepath.Join(p.cfg.Data, "files")); err != nil {
+		return fmt.Errorf("open the export files: %w", err)
 	}
-	if err := p.openEngine(catalogue, keys); err != nil {
-		return nil, err
+	if err := p.openEngine(known, keys); err != nil {
+		return err
 	}
-	return p, p.bootstrap(ctx)
+	return p.bootstrap(ctx)
 }
 
 // openStore opens the database, brings its schema up to date and joins the job queue.
