@@ -40,8 +40,9 @@ func (c *Client) join(ctx context.Context) error {
 }
 
 // beat says that this process lives, and takes over from those that do not.
-// When its peers had given this process up, lost is called before new jobs are
-// claimed.
+// When its peers had given this process up, lost is called, and no jobs are
+// claimed until the next heartbeat: by then the handlers have returned, and
+// River, which knows jobs by id alone, cannot mistake an attempt for another.
 func (c *Client) beat(ctx context.Context, lost func()) error {
 	var requeued int64
 	var buried bool
@@ -70,6 +71,7 @@ func (c *Client) beat(ctx context.Context, lost func()) error {
 	}
 	if buried {
 		lost()
+		return nil
 	}
 	c.beaten(requeued)
 	return nil
@@ -120,8 +122,8 @@ func (c *Client) requeueOrphans(ctx context.Context, tx *sql.Tx) (int64, error) 
 	return res.RowsAffected()
 }
 
-// alive reports whether the last heartbeat is recent enough for no peer to have
-// given this process up. It goes by wall time, which a suspended machine's
+// alive reports whether the last heartbeat that found this process among the
+// living is recent enough for no peer to have given it up since. It goes by wall time, which a suspended machine's
 // monotonic clock does not count.
 func (c *Client) alive() bool { return c.silence() <= missedHeartbeats*c.Heartbeat }
 
