@@ -44,7 +44,7 @@ const (
 		known_requests = $6, bytes_fetched = $7, tasks_done = $8, tasks_failed = $9, tasks_unreached = $10, credits_used = $11,
 		first_seq = $12, last_seq = $13, last_progress_at = $14, current_task = $15, event_seq = $16, frontier_seq = $17
 		WHERE pk = $1`
-	closeTasks = `UPDATE run_tasks SET state = 2, claimed_by = NULL, ended_at = $2, done_reason = 'max_results'
+	closeTasks = `UPDATE run_tasks SET state = 2, ended_at = $2, done_reason = 'max_results'
 		WHERE run_pk = $1 AND state < 2`
 	spendCredits = `UPDATE workspaces SET credits_consumed = credits_consumed + $2 WHERE pk = $1`
 )
