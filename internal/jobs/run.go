@@ -17,8 +17,9 @@ const (
 	fetchPollInterval = time.Second
 )
 
-// slotTimeout bounds a slot job, which means to end after 20 s.
-const slotTimeout = time.Minute
+// slotTimeout bounds a slot job. It claims for 20 s and then lets its last
+// request end, which at a slow site takes up to 150 s with retries.
+const slotTimeout = 3 * time.Minute
 
 // never switches River's rescue by age off: heartbeats do it here, and an
 // import or export may well take hours.
