@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func (c catalogue) Lookup(id string) (*crawler.Program, error) {
 	return c.program, nil
 }
 
-func newEngine(t *testing.T) (*crawl.Engine, *crawler.Program) {
+func newEngine(t *testing.T, now func() time.Time) (*crawl.Engine, *crawler.Program) {
 	t.Helper()
 	p, err := crawler.Compile("pages.yaml", []byte(definition))
 	if err != nil {
@@ -65,13 +66,15 @@ func newEngine(t *testing.T) (*crawl.Engine, *crawler.Program) {
 		Backoff: time.Millisecond,
 	})
 	t.Cleanup(f.Close)
-	return crawl.New(catalogue{p}, f, nil), p
+	return crawl.New(catalogue{p}, f, now), p
 }
 
-func open(t *testing.T, s shoal.RunSettings) *crawl.Crawl {
+func open(t *testing.T) *crawl.Crawl { return openAt(t, nil) }
+
+func openAt(t *testing.T, now func() time.Time) *crawl.Crawl {
 	t.Helper()
-	e, p := newEngine(t)
-	c, err := e.Open(shoal.CrawlerVersion{PK: 1, Slug: "pages", Definition: p.Source}, s)
+	e, p := newEngine(t, now)
+	c, err := e.Open(shoal.CrawlerVersion{PK: 1, Slug: "pages", Definition: p.Source}, shoal.RunSettings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +114,7 @@ func TestDoFollowsAndCompletesRows(t *testing.T) {
 			http.NotFound(w, r)
 		}
 	})
-	c := open(t, shoal.RunSettings{})
+	c := open(t)
 	w := work(url + "/")
 	tk := task(t, c, w)
 	s := c.Do(t.Context(), tk, w, nil)
@@ -151,7 +154,7 @@ func TestDoDropsWhatIsKnown(t *testing.T) {
 	url := site(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `<html><a class="next" href="/2">2</a><a class="next" href="/3">3</a>`)
 	})
-	c := open(t, shoal.RunSettings{})
+	c := open(t)
 	w := work(url)
 	s := c.Do(t.Context(), task(t, c, w), w, func(task int64, found []shoal.Request) []shoal.Request {
 		if task != 3 || len(found) != 2 {
@@ -195,7 +198,7 @@ func TestOutcomes(t *testing.T) {
 		}), shoal.PageDone, false, "", "robots.txt"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cr := open(t, shoal.RunSettings{})
+			cr := open(t)
 			w := work(c.url + "/page")
 			s := cr.Do(t.Context(), task(t, cr, w), w, nil)
 			if s.Hold.Reason != c.hold {
@@ -219,7 +222,7 @@ func TestTooManyRequestsHolds(t *testing.T) {
 		w.Header().Set("Retry-After", "3600")
 		w.WriteHeader(429)
 	})
-	c := open(t, shoal.RunSettings{})
+	c := open(t)
 	w := work(url)
 	s := c.Do(t.Context(), task(t, c, w), w, nil)
 	if s.Page != nil || s.Hold.Reason != shoal.ReasonTooManyRequests || s.Hold.RetryAfter < 3590*time.Second || s.Hold.RetryAfter > time.Hour {
@@ -237,7 +240,7 @@ func TestContextGivesBack(t *testing.T) {
 		close(asked)
 		<-r.Context().Done()
 	})
-	c := open(t, shoal.RunSettings{})
+	c := open(t)
 	w := work(url + "/hang")
 	tk := task(t, c, w)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -257,7 +260,7 @@ func TestLongRequestIsGivenUp(t *testing.T) {
 		}
 		<-r.Context().Done()
 	})
-	c := open(t, shoal.RunSettings{})
+	c := open(t)
 	for attempts, given := range []bool{false, false, true} {
 		w := work(url + "/hang")
 		w.Request.Attempts = attempts
@@ -273,8 +276,50 @@ func TestLongRequestIsGivenUp(t *testing.T) {
 	}
 }
 
+// A site that answered is waited for when it goes away, and then the run
+// pauses; one that never answered is given up at once.
+func TestOutage(t *testing.T) {
+	var down atomic.Bool
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		if down.Load() {
+			panic(http.ErrAbortHandler)
+		}
+	})
+	var ahead atomic.Int64
+	c := openAt(t, func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) })
+	do := func(path string) crawl.Step {
+		w := work(url + path)
+		return c.Do(t.Context(), task(t, c, w), w, nil)
+	}
+	if s := do("/"); s.Page == nil || s.Page.End != shoal.PageDone {
+		t.Fatalf("step %+v", s)
+	}
+	down.Store(true)
+	var s crawl.Step
+	for i := 0; s.Wait == 0; i++ {
+		if s = do("/a"); i > 50 {
+			t.Fatalf("a host that fails 50 times is not left alone: %+v", s)
+		}
+	}
+	if s.Page != nil || s.Hold.Reason != "" {
+		t.Errorf("step %+v, want the request to wait", s)
+	}
+	ahead.Store(int64(10 * time.Minute))
+	s = do("/a")
+	if s.Page != nil || s.Hold.Reason != shoal.ReasonRequestFailed || !strings.Contains(s.Hold.Desc, "has not answered for 10m") {
+		t.Errorf("step %+v, want the run to pause", s)
+	}
+	fresh := openAt(t, nil)
+	for range 20 {
+		w := work(url + "/a")
+		if s := fresh.Do(t.Context(), task(t, fresh, w), w, nil); s.Page == nil || s.Page.End != shoal.PageFailed || !s.Page.Unreached {
+			t.Fatalf("step %+v, want a failed page", s)
+		}
+	}
+}
+
 func TestUnusableTask(t *testing.T) {
-	c := open(t, shoal.RunSettings{})
+	c := open(t)
 	for _, params := range []string{`{"url": "gopher://x"}`, `{"url": 7`, `{}`} {
 		if _, err := c.Task(&shoal.Work{TaskParams: []byte(params), First: true}); err == nil {
 			t.Errorf("%s was accepted", params)
@@ -283,7 +328,7 @@ func TestUnusableTask(t *testing.T) {
 }
 
 func TestPrepare(t *testing.T) {
-	e, p := newEngine(t)
+	e, p := newEngine(t, nil)
 	v, s, err := e.Prepare(&shoal.Squid{CrawlerID: p.Info.ID, Concurrency: 3})
 	if err != nil || v.Slug != "pages" || v.Digest == "" || string(v.Definition) != definition || s.Concurrency < 1 {
 		t.Errorf("version %+v, settings %+v, error %v", v, s, err)

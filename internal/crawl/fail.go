@@ -42,6 +42,7 @@ func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req
 	case fetch.FailCircuitOpen:
 		c.outage(s, t, w, req, fe)
 	default:
+		c.answered.failed(hostOf(req.URL), fe.Message)
 		c.giveUp(s, t, w, req, fe)
 	}
 }
@@ -80,7 +81,13 @@ func (c *Crawl) disallowed(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch
 // that did answer is waited for, and when it stays away the run pauses, since
 // giving up page after page would deliver a hole.
 func (c *Crawl) outage(s *Step, t *Task, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
-	away, known := c.answered.since(hostOf(req.URL), c.now())
+	host := hostOf(req.URL)
+	away, known := c.answered.since(host, c.now())
+	if why := c.answered.why(host); why != "" {
+		told := *fe // what went wrong says more than that it went wrong often
+		told.Message = strings.TrimRight(why, ".") + "; " + fe.Message
+		fe = &told
+	}
 	switch {
 	case !known:
 		c.giveUp(s, t, w, req, fe)
@@ -88,6 +95,6 @@ func (c *Crawl) outage(s *Step, t *Task, w *shoal.Work, req *shoal.Request, fe *
 		s.Wait = min(max(fe.RetryAfter, time.Second), 10*time.Second)
 	default:
 		s.Hold = Hold{Reason: shoal.ReasonRequestFailed,
-			Desc: fmt.Sprintf("%s has not answered for %s: %s", hostOf(req.URL), away.Round(time.Second), fe.Message)}
+			Desc: fmt.Sprintf("%s has not answered for %s: %s", host, away.Round(time.Second), fe.Message)}
 	}
 }

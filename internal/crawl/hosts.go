@@ -13,11 +13,12 @@ const maxHosts = 4096
 // for a while is told from one that was never there. It is lossy when a crawl
 // visits very many hosts.
 type hosts struct {
-	mu   sync.Mutex
-	last map[string]time.Time
+	mu      sync.Mutex
+	last    map[string]time.Time
+	failure map[string]string // the newest one, in words
 }
 
-func newHosts() *hosts { return &hosts{last: map[string]time.Time{}} }
+func newHosts() *hosts { return &hosts{last: map[string]time.Time{}, failure: map[string]string{}} }
 
 func (h *hosts) answered(host string, now time.Time) {
 	h.mu.Lock()
@@ -26,6 +27,23 @@ func (h *hosts) answered(host string, now time.Time) {
 		clear(h.last)
 	}
 	h.last[host] = now
+}
+
+// failed notes why host did not answer.
+func (h *hosts) failed(host, why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.failure) >= maxHosts {
+		clear(h.failure)
+	}
+	h.failure[host] = why
+}
+
+// why returns why host last did not answer; empty: nothing is known.
+func (h *hosts) why(host string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.failure[host]
 }
 
 // since returns how long host has not answered; ok is false when it never did.

@@ -101,6 +101,9 @@ func New(s Store, e *crawl.Engine, b blob.Store, now func() time.Time, log *slog
 // returns when they have, within some seconds.
 func (s *Service) Run(ctx context.Context) error {
 	if err := s.store.Reconcile(ctx, s.config.Exclusive); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return fmt.Errorf("take over the slots of a former process: %w", err)
 	}
 	var wg sync.WaitGroup
