@@ -109,10 +109,10 @@ func TestAddManyTasks(t *testing.T) {
 
 // taskModel is what a squid's lists of tasks must show.
 type taskModel struct {
-	tasks []modelTask // oldest first
+	tasks []listedTask // oldest first
 }
 
-type modelTask struct {
+type listedTask struct {
 	id    shoal.TaskID
 	param string
 }
@@ -128,8 +128,8 @@ func (m *taskModel) ids(taskType string) []shoal.TaskID {
 	return ids
 }
 
-func (m *taskModel) remove(keep func(modelTask) bool) {
-	m.tasks = slices.DeleteFunc(m.tasks, func(x modelTask) bool { return !keep(x) })
+func (m *taskModel) remove(keep func(listedTask) bool) {
+	m.tasks = slices.DeleteFunc(m.tasks, func(x listedTask) bool { return !keep(x) })
 }
 
 // check compares random pages of each list with the model, and the first and last.
@@ -166,7 +166,7 @@ func TestTaskListsAgreeWithAModel(t *testing.T) {
 				param := []string{"url", "city"}[rnd.IntN(2)]
 				from := rnd.IntN(4000)
 				for _, a := range addTasks(t, e, q.ID, newTasks(param, from, from+rnd.IntN(1500))) {
-					m.tasks = append(m.tasks, modelTask{a.ID, param})
+					m.tasks = append(m.tasks, listedTask{a.ID, param})
 				}
 			case choice < 8:
 				for range min(len(m.tasks), 20) {
@@ -182,7 +182,7 @@ func TestTaskListsAgreeWithAModel(t *testing.T) {
 				if err != nil || n != int64(len(m.ids(taskType))) {
 					t.Fatalf("emptied of %q: %d, %v; want %d", taskType, n, err, len(m.ids(taskType)))
 				}
-				m.remove(func(x modelTask) bool { return taskType != "" && (taskType == "url") != (x.param == "url") })
+				m.remove(func(x listedTask) bool { return taskType != "" && (taskType == "url") != (x.param == "url") })
 			default:
 				if _, err := e.Store.Purge(t.Context(), jobs.PurgeArgs{Noun: "tasks", PK: q.PK}); err != nil {
 					t.Fatal(err)
