@@ -21,7 +21,6 @@ import (
 // ends or pauses for the reason that is true, and the server goes on.
 func TestHostileTargets(t *testing.T) {
 	t.Parallel()
-	url := site(t, fixtures.Hostile())
 	srv := newServer(t, t.TempDir(), "", "--crawlers", "testdata")
 	srv.start()
 	for _, c := range []struct {
@@ -43,10 +42,10 @@ func TestHostileTargets(t *testing.T) {
 		{"/flaky", "done", "tasks_done", ""},
 	} {
 		t.Run(strings.Trim(c.path, "/"), func(t *testing.T) {
-			// A host of its own for each: what one does must not slow the others.
 			s := *srv
 			s.t = t
-			id := s.begin("impatient", url+c.path, 2)
+			// Each on a host of its own: a Retry-After holds the whole host.
+			id := s.begin("impatient", site(t, fixtures.Hostile())+c.path, 2)
 			r := s.await(id, time.Minute, func(r *client.Run) bool { return r.IsDone || r.Status == "paused" })
 			if r.Status != c.status || r.Reason() != c.reason {
 				t.Errorf("ended as %s/%s (%s): want %s/%s", r.Status, r.Reason(), r.Desc(), c.status, c.reason)
