@@ -187,6 +187,19 @@ func (p *process) wantStates(t testing.TB, want ...string) {
 	}
 }
 
+// awaitState waits until the i-th job is in the given state, as another process
+// brings it there.
+func (p *process) awaitState(t testing.TB, i int, want string) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); p.rows(t)[i].State != want; <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("jobs are %+v, want the state %q of number %d; log:\n%s", p.rows(t), want, i, p.Log)
+		}
+	}
+}
+
 // receive waits for a signal that must come.
 func receive[T any](t testing.TB, c <-chan T, what string) T {
 	t.Helper()
