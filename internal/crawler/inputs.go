@@ -11,7 +11,7 @@ import (
 type input struct {
 	shoal.Input
 	re   *regexp.Regexp
-	form string // "regex": the value is a regular expression
+	form string // what a text must be besides: "regex" or "url" (http or https); empty: anything
 }
 
 // inputs are the inputs of one level, in the order of the definition.
@@ -102,7 +102,7 @@ func (b *builder) oneInput(d *inputDef) {
 		Name: name, Level: shoal.InputLevel(level), Type: shoal.ParamType(typ), Required: d.Required, Default: d.Default.v,
 		Example: d.Example.v, Description: d.Description, Display: d.Display, Group: d.Group, Regex: d.Regex.s, Min: d.Min, Max: d.Max,
 		Function: d.Function, IsParams: level == "squid" && !d.Function, IsDetails: d.IsDetails, Priority: d.Priority,
-	}, re: b.regexp(d.Regex, "regex"), form: b.choice(d.Form, "form", []string{"regex"})}
+	}, re: b.regexp(d.Regex, "regex"), form: b.choice(d.Form, "form", []string{"regex", "url"})}
 	if d.Allowed.set() {
 		list, ok := d.Allowed.v.([]any)
 		if !ok || len(list) == 0 {

@@ -84,14 +84,14 @@ func (b *builder) pageRef(t text, p at) string {
 
 func (b *builder) follow(p *Page, d *followDef, rows *rowsDef) *Follow {
 	f := &Follow{
-		Select: d.Select.s, Attr: "href", Match: b.regexp(d.Match, "match"), URL: b.template(d.URL, true, "url"),
+		Select: d.Select.s, Attr: d.Attr.s, Match: b.regexp(d.Match, "match"), URL: b.template(d.URL, true, "url"),
 		Page: b.pageRef(d.Page, d.at), When: b.expr(d.When, "bool", "when"), Scope: b.template(d.Scope, false, "scope"),
 		Include: b.template(d.Include, false, "include"), Exclude: b.template(d.Exclude, false, "exclude"),
 		Skip: d.Skip, MaxDepth: b.expr(d.MaxDepth, "", "max_depth"),
 		Message: b.message(d.Method, d.Header, d.Body),
 	}
-	if d.Attr.set() {
-		f.Attr = d.Attr.s
+	if !d.Attr.set() && p.Format == HTML {
+		f.Attr = "href"
 	}
 	b.selector(p, d.Select)
 	sources := 0

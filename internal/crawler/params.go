@@ -3,6 +3,7 @@ package crawler
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -133,8 +134,8 @@ func (in *input) check(v any) (any, *shoal.Error) {
 		if !utf8.ValidString(x) {
 			return nil, shoal.Invalid("ParamsInvalid", in.Name, "%q is not valid UTF-8", in.Name)
 		}
-		if _, err := regexp.Compile(x); in.form == "regex" && err != nil {
-			return nil, shoal.Invalid("ParamsInvalid", in.Name, "%q is no regular expression: %v", in.Name, err)
+		if err := in.checkForm(x); err != nil {
+			return nil, err
 		}
 		if in.re != nil && !in.re.MatchString(x) {
 			return nil, shoal.Invalid("ParamsInvalid", in.Name, "%q is %s, which does not match %s%s", in.Name, describe(x), in.Regex, in.hint())
@@ -152,6 +153,22 @@ func (in *input) check(v any) (any, *shoal.Error) {
 		return nil, shoal.Invalid("ParamsInvalid", in.Name, "%q is %s; allowed: %s", in.Name, describe(out), list(in.Allowed))
 	}
 	return out, nil
+}
+
+// checkForm checks a text that is a program's or an address.
+func (in *input) checkForm(s string) *shoal.Error {
+	switch in.form {
+	case "regex":
+		if _, err := regexp.Compile(s); err != nil {
+			return shoal.Invalid("ParamsInvalid", in.Name, "%q is no regular expression: %v", in.Name, err)
+		}
+	case "url":
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+			return shoal.Invalid("ParamsInvalid", in.Name, "%q is %s; it must be an address that begins with http:// or https:// and names a host%s", in.Name, describe(s), in.hint())
+		}
+	}
+	return nil
 }
 
 func (in *input) hint() string {

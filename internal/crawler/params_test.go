@@ -21,7 +21,7 @@ max_concurrency: 8
 error_budget: 0.25
 credits_per_row: 1.5
 input:
-  - {name: url, level: task, type: string, required: true, regex: '^https?://', example: 'https://h/'}
+  - {name: url, level: task, type: string, required: true, form: url, regex: '^https?://', example: 'https://h/'}
   - {name: pages, level: task, type: int, min: 1, max: 9, default: 2}
   - {name: zip, level: squid, type: string}
   - {name: city, level: squid, type: string, required: true, example: Paris}
@@ -143,7 +143,9 @@ func TestCheckTask(t *testing.T) {
 		{name: "null required", params: object{"url": nil}, code: "ParamsNeeded", param: "url"},
 		{name: "no object", params: nil, code: "ParamsNeeded", param: "url"},
 		{name: "unknown", params: object{"url": "https://h/", "page": 1}, code: "ParamsInvalid", param: "page", contains: `did you mean "pages"`},
-		{name: "regex", params: object{"url": "ftp://h/"}, code: "ParamsInvalid", param: "url", contains: "does not match"},
+		{name: "regex", params: object{"url": "ftp://h/"}, code: "ParamsInvalid", param: "url", contains: "http://"},
+		{name: "no host", params: object{"url": "http://a b/"}, code: "ParamsInvalid", param: "url"},
+		{name: "empty host", params: object{"url": "http:///x"}, code: "ParamsInvalid", param: "url"},
 		{name: "type", params: object{"url": "https://h/", "pages": "many"}, code: "InvalidParamType", param: "pages"},
 		{name: "range", params: object{"url": "https://h/", "pages": 10}, code: "ParamsInvalid", param: "pages"},
 		{name: "squid param", params: object{"url": "https://h/", "zip": "1"}, code: "ParamsInvalid", param: "zip"},

@@ -119,11 +119,10 @@ const (
 var Scopes = []string{string(ScopeAny), string(ScopeHost), string(ScopeDomain), string(ScopePrefix)}
 
 // Follow finds the requests that a page leads to: by Select and Attr, by Match
-// on a text page, by Path on a JSON page, or one by URL.
+// on a text page, or one by URL. An empty Attr takes the element's text.
 type Follow struct {
 	Select string
 	Attr   string
-	Path   string
 	Match  *regexp.Regexp
 	URL    *Template
 	Page   string

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"shoal"
@@ -243,6 +244,63 @@ func TestJSONAndRequests(t *testing.T) {
 	if o := read(t, pl, task, req, pg); !strings.Contains(o.Problem, "not JSON") {
 		t.Errorf("problem %q", o.Problem)
 	}
+}
+
+const feed = `
+slug: a-feed
+name: A feed
+input: [{name: url, level: task}]
+start: {url: "{{ task.url }}"}
+pages:
+  feed:
+    format: xml
+    follow:
+      - {select: feed > link, attr: href, exclude: self}
+    rows:
+      each: item | entry
+      key: url
+      fields:
+        url: {select: link, attr: href, as: url}
+        title: {select: title, required: true}
+        tags: {select: category, list: true}
+        author: {select: author > name}
+`
+
+func TestXMLAttributesAndLists(t *testing.T) {
+	pl := plan(t, compile(t, "feed.yaml", feed), nil)
+	task, req := start(t, pl, "https://example.com/feed")
+	o := read(t, pl, task, req, &Page{URL: req.URL, Status: 200, MediaType: "application/atom+xml", Body: []byte(`<feed><link href="/self"/><link href="/next"/>
+<title>Feed</title><name>nobody</name><entry><link href="/1"/><title>One <![CDATA[& only]]></title><category>a</category><category> </category><category>b</category>
+<author><name>Ann</name></author></entry><entry><link href="/2"/></entry></feed>`)})
+	golden(t, "feed.txt", show(t, o))
+}
+
+// TestConcurrentReads reads with one plan and one task from many goroutines.
+func TestConcurrentReads(t *testing.T) {
+	pl := plan(t, program(t, "crawlers/website.yaml"), nil, "text", "markdown", "links")
+	task, req := start(t, pl, "https://example.com/")
+	bodies := []string{listing, detail, string(syntheticPage(20)), ""}
+	var want []string
+	for _, b := range bodies {
+		want = append(want, show(t, read(t, pl, task, req, page("https://example.com/", b))))
+	}
+	fresh := &Task{Params: task.Params}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := range 40 {
+				o, err := pl.Read(fresh, &req, page("https://example.com/", bodies[i%len(bodies)]))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got := show(t, o); got != want[i%len(bodies)] {
+					t.Errorf("page %d gave something else among others:\n%s", i, got)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestStartRefusesWhatCannotBeFetched(t *testing.T) {

@@ -182,7 +182,7 @@ func (x *xmlReader) open(t xml.StartElement) error {
 		}
 	}
 	for i, paths := range x.follow {
-		if fp := &x.r.plan.follow[i]; fp.Attr != "href" && matchAny(paths, x.stack) {
+		if fp := &x.r.plan.follow[i]; fp.Attr != "" && matchAny(paths, x.stack) {
 			x.followAttr(fp, t.Attr)
 		}
 	}
@@ -242,7 +242,7 @@ func (x *xmlReader) pop() error {
 	depth := len(x.stack)
 	text := x.texts[depth-1]
 	for i, paths := range x.follow {
-		if fp := &x.r.plan.follow[i]; fp.Attr == "href" && matchAny(paths, x.stack) {
+		if fp := &x.r.plan.follow[i]; fp.Attr == "" && matchAny(paths, x.stack) {
 			if ok, err := x.r.holds(fp.when); err != nil {
 				return err
 			} else if ok {
