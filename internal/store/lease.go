@@ -121,17 +121,20 @@ func (s *Store) writeSoon(ctx context.Context, f func(ctx context.Context, tx *s
 	return s.transact(ctx, false, f)
 }
 
+const (
+	returnRequests = `UPDATE frontier SET state = 0, slot = NULL WHERE run_pk = $1 AND slot = $2 AND state = 1`
+	// A task that has ended while its own request was on its way stays ended.
+	returnTasks = `UPDATE run_tasks SET state = CASE WHEN state = 1 THEN 0 ELSE state END, claimed_by = NULL
+		WHERE run_pk = $1 AND claimed_by = $2`
+)
+
 // returnWork makes what a slot has claimed claimable again. The caller has
 // locked the run.
 func returnWork(ctx context.Context, tx *sql.Tx, run int64, slot int) error {
-	const requests = `UPDATE frontier SET state = 0, slot = NULL WHERE run_pk = $1 AND slot = $2 AND state = 1`
-	if _, err := tx.ExecContext(ctx, requests, run, slot); err != nil {
+	if _, err := tx.ExecContext(ctx, returnRequests, run, slot); err != nil {
 		return fmt.Errorf("return requests: %w", err)
 	}
-	// A task that has ended while its own request was on its way stays ended.
-	const tasks = `UPDATE run_tasks SET state = CASE WHEN state = 1 THEN 0 ELSE state END, claimed_by = NULL
-		WHERE run_pk = $1 AND claimed_by = $2`
-	if _, err := tx.ExecContext(ctx, tasks, run, slot); err != nil {
+	if _, err := tx.ExecContext(ctx, returnTasks, run, slot); err != nil {
 		return fmt.Errorf("return tasks: %w", err)
 	}
 	return nil

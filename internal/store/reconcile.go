@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"shoal"
@@ -16,6 +17,16 @@ import (
 const (
 	requeueAfter = 5 * time.Minute
 	finishAfter  = time.Hour
+)
+
+const (
+	expiredRuns = `SELECT run_pk FROM leases WHERE owner IS NOT NULL AND expires_at <= $1`
+	lackingRuns = `SELECT r.pk FROM runs r WHERE r.status IN ('running', 'uploading') AND r.deleted_at = 0` + ofUnfinished + ` AND (
+		(r.status = 'uploading' OR r.tasks_done >= r.tasks_total) AND NOT EXISTS (
+			SELECT 1 FROM leases l WHERE l.run_pk = r.pk AND l.slot = -1 AND l.queued_at > $1)
+		OR r.status = 'running' AND r.tasks_done < r.tasks_total AND (
+			EXISTS (SELECT 1 FROM run_tasks t WHERE t.run_pk = r.pk AND t.state = 0)
+			OR EXISTS (SELECT 1 FROM frontier f WHERE f.run_pk = r.pk AND f.state = 0)))`
 )
 
 // Reconcile ends expired leases, returns their work and enqueues the slot jobs
@@ -30,6 +41,7 @@ func (s *Store) Reconcile(ctx context.Context, all bool) error {
 	if err != nil {
 		return fmt.Errorf("reconcile: look for runs without workers: %w", err)
 	}
+	slices.Sort(lacking)
 	for _, pk := range lacking {
 		err := s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.supply(ctx, tx, pk) })
 		if err != nil && !errors.Is(err, shoal.ErrRunNotFound) {
@@ -48,12 +60,12 @@ func (s *Store) expireLeases(ctx context.Context, all bool) error {
 	if all {
 		now = 1<<63 - 1
 	}
-	const q = `SELECT DISTINCT run_pk FROM leases WHERE owner IS NOT NULL AND expires_at <= $1`
-	runs, err := collect(ctx, s.read, scanInt, q, now)
+	runs, err := collect(ctx, s.read, scanInt, expiredRuns, now)
 	if err != nil {
 		return err
 	}
-	for _, pk := range runs {
+	slices.Sort(runs)
+	for _, pk := range slices.Compact(runs) {
 		err := s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			if _, err := s.lockRun(ctx, tx, `r.pk = $1`, pk); err != nil {
 				return err
@@ -82,18 +94,11 @@ func (s *Store) expireLeases(ctx context.Context, all bool) error {
 // slot is neither held nor queued though something is claimable, and those
 // that have no more to do and no finish job.
 func (s *Store) lacking(ctx context.Context) ([]int64, error) {
-	const q = `SELECT r.pk FROM runs r WHERE r.status IN ('running', 'uploading') AND r.deleted_at = 0 AND (
-		(r.status = 'uploading' OR r.tasks_done >= r.tasks_total) AND NOT EXISTS (
-			SELECT 1 FROM leases l WHERE l.run_pk = r.pk AND l.slot = -1 AND l.queued_at > $1)
-		OR r.status = 'running' AND r.tasks_done < r.tasks_total AND (
-			EXISTS (SELECT 1 FROM run_tasks t WHERE t.run_pk = r.pk AND t.state = 0)
-			OR EXISTS (SELECT 1 FROM frontier f WHERE f.run_pk = r.pk AND f.state = 0)))
-		ORDER BY r.pk`
 	now, err := s.clock(ctx, s.read)
 	if err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, scanInt, q, now-finishAfter.Microseconds())
+	return collect(ctx, s.read, scanInt, lackingRuns, now-finishAfter.Microseconds())
 }
 
 // supply gives one run the jobs that it lacks.

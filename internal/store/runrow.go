@@ -101,12 +101,25 @@ func (s *Store) runsWhere(ctx context.Context, q querier, tail string, args ...a
 	return out, nil
 }
 
-// RunsIn returns the runs in any of the given states, oldest first, at most limit.
+// The tails of lists of runs that are not over. All unfinished states are named
+// as the partial index runs_unfinished names them, or SQLite does not see that
+// it serves.
+const (
+	ofUnfinished = ` AND r.status IN ('pending', 'running', 'paused', 'uploading')`
+	runsInState  = ` WHERE r.status = $1 AND r.deleted_at = 0` + ofUnfinished + ` ORDER BY r.pk LIMIT $2`
+	runsToWake   = ` WHERE r.status = 'paused' AND r.wake_at > 0 AND r.wake_at <= $1 AND r.deleted_at = 0` + ofUnfinished + `
+		ORDER BY r.pk LIMIT $2`
+)
+
+// RunsIn returns the runs in any of the given states, none of them terminal,
+// oldest first, at most limit.
 func (s *Store) RunsIn(ctx context.Context, limit int, status ...shoal.RunStatus) ([]shoal.Run, error) {
 	var out []shoal.Run
 	for _, st := range status {
-		// One status at a time, so that the partial index on unfinished runs serves it.
-		runs, err := s.runsWhere(ctx, s.read, `WHERE r.status = $1 AND r.deleted_at = 0 ORDER BY r.pk LIMIT $2`, string(st), limit)
+		if st.Terminal() {
+			return nil, fmt.Errorf("runs in state %s: want states of runs that are not over", st)
+		}
+		runs, err := s.runsWhere(ctx, s.read, runsInState, string(st), limit)
 		if err != nil {
 			return nil, err
 		}
@@ -118,8 +131,7 @@ func (s *Store) RunsIn(ctx context.Context, limit int, status ...shoal.RunStatus
 
 // RunsToWake returns paused runs whose WakeAt has come.
 func (s *Store) RunsToWake(ctx context.Context, now time.Time, limit int) ([]shoal.Run, error) {
-	return s.runsWhere(ctx, s.read, `WHERE r.status = 'paused' AND r.wake_at > 0 AND r.wake_at <= $1 AND r.deleted_at = 0
-		ORDER BY r.pk LIMIT $2`, micros(now), limit)
+	return s.runsWhere(ctx, s.read, runsToWake, micros(now), limit)
 }
 
 // CrawlerVersion returns an immutable definition.
