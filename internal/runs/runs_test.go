@@ -421,7 +421,7 @@ func TestCapOnPagesHolds(t *testing.T) {
 
 func TestPausedTooLongEnds(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
-		w.work(runs.Config{})
+		w.work(runs.Config{Reconcile: 50 * time.Millisecond})
 		g := newGate()
 		site := tree(t, 9, func(rw http.ResponseWriter, r *http.Request) bool { return r.URL.Path == "/0" || g.wait(rw, r) })
 		run := w.start(w.squid(1, nil, site.URL+"/0"))
@@ -434,6 +434,85 @@ func TestPausedTooLongEnds(t *testing.T) {
 		r := w.awaitStatus(run.ID, shoal.RunError)
 		if r.DoneReason != shoal.ReasonNone || !r.ExportDone || !strings.Contains(r.DoneReasonDesc, "7 days") {
 			t.Errorf("%q %q, exported %v", r.DoneReason, r.DoneReasonDesc, r.ExportDone)
+		}
+	})
+}
+
+func TestCapsOfTheRun(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{Heartbeat: 50 * time.Millisecond})
+		site := tree(t, 400, nil)
+		r := w.startWith(w.squid(2, nil, site.URL+"/0"), func(s *shoal.RunSettings) { s.MaxBytes = 1000 })
+		r = w.awaitStatus(r.ID, shoal.RunDone)
+		if r.DoneReason != shoal.ReasonTasksDone || !strings.Contains(r.DoneReasonDesc, "1000 bytes") || r.BytesFetched < 1000 || r.BytesFetched > 3000 {
+			t.Errorf("%s %q after %d bytes", r.DoneReason, r.DoneReasonDesc, r.BytesFetched)
+		}
+		storetest.Check(t, w.Env, r.ID)
+
+		g := newGate()
+		defer g.open()
+		r = w.startWith(w.squid(2, nil, tree(t, 9, g.wait).URL+"/0"), func(s *shoal.RunSettings) { s.MaxDuration = time.Hour })
+		<-g.came
+		w.clock.advance(time.Hour)
+		r = w.awaitStatus(r.ID, shoal.RunDone)
+		if !strings.Contains(r.DoneReasonDesc, "cap of 1 hour") {
+			t.Errorf("%s %q", r.DoneReason, r.DoneReasonDesc)
+		}
+	})
+}
+
+// An abort that another process took must end the requests of this one.
+func TestAbortByAnotherProcess(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{Heartbeat: 50 * time.Millisecond})
+		came, gone := make(chan struct{}), make(chan struct{})
+		site := tree(t, 1, func(rw http.ResponseWriter, r *http.Request) bool {
+			close(came)
+			<-r.Context().Done()
+			close(gone)
+			return false
+		})
+		run := w.start(w.squid(1, nil, site.URL+"/0"))
+		<-came
+		if _, err := w.service(runs.Config{}).Abort(t.Context(), w.Workspace, run.ID, "user"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-gone:
+		case <-time.After(10 * time.Second):
+			t.Error("the request goes on")
+		}
+		w.awaitStatus(run.ID, shoal.RunAborted)
+		storetest.Check(t, w.Env, run.ID)
+	})
+}
+
+// The export of a squid that wants only new results leaves out what a former
+// run collected.
+func TestExportUniqueResults(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		var pages atomic.Int64
+		pages.Store(3)
+		site := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			for i := range pages.Load() {
+				fmt.Fprintf(rw, "<html><a href=/%d>%d</a>", i, i)
+			}
+		}))
+		defer site.Close()
+		q := w.squid(1, nil, site.URL+"/0")
+		on := true
+		if _, err := w.Store.UpdateSquid(t.Context(), w.Workspace, q, shoal.SquidPatch{ExportUniqueResults: &on}); err != nil {
+			t.Fatal(err)
+		}
+		r := w.awaitStatus(w.start(q).ID, shoal.RunDone)
+		if n := strings.Count(w.csv(r.ID), "\n"); n != 4 {
+			t.Errorf("the first export has %d lines", n)
+		}
+		pages.Store(5)
+		r = w.awaitStatus(w.start(q).ID, shoal.RunDone)
+		if n := strings.Count(w.csv(r.ID), "\n"); n != 3 || r.UniqueResults != 5 {
+			t.Errorf("the second export has %d lines of %d results", n, r.UniqueResults)
 		}
 	})
 }

@@ -110,9 +110,7 @@ func (s *Service) Run(ctx context.Context) error {
 	// Leases are renewed until the last slot is through with its work.
 	beating, stopBeating := context.WithCancel(context.WithoutCancel(ctx))
 	wg.Go(func() { s.every(beating, s.config.Heartbeat, "renew leases", s.heartbeat) })
-	wg.Go(func() {
-		s.every(ctx, s.config.Reconcile, "reconcile slots", func(ctx context.Context) error { return s.store.Reconcile(ctx, false) })
-	})
+	wg.Go(func() { s.every(ctx, s.config.Reconcile, "reconcile runs", s.reconcile) })
 	wg.Go(func() { s.every(ctx, s.config.Wake, "wake paused runs", s.wakeDue) })
 	wg.Go(func() { s.every(ctx, s.config.Stall/4, "look for stalled runs", s.lookForStalls) })
 	if disk := s.newDiskWatch(); disk != nil {
@@ -141,8 +139,7 @@ func (s *Service) every(ctx context.Context, d time.Duration, what string, f fun
 	}
 }
 
-// wakeDue lets runs go on whose time has come, and ends those that were paused
-// for too long.
+// wakeDue lets runs go on whose time has come.
 func (s *Service) wakeDue(ctx context.Context) error {
 	due, err := s.store.RunsToWake(ctx, s.now(), 100)
 	if err != nil {
@@ -152,6 +149,15 @@ func (s *Service) wakeDue(ctx context.Context) error {
 		if err := s.tell(ctx, due[i].ID, Event{On: OnWake}); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// reconcile gives running runs the slots that they lack, and ends runs that
+// were paused for too long.
+func (s *Service) reconcile(ctx context.Context) error {
+	if err := s.store.Reconcile(ctx, false); err != nil {
+		return err
 	}
 	paused, err := s.store.RunsIn(ctx, 1000, shoal.RunPaused)
 	if err != nil {

@@ -61,11 +61,12 @@ func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 // world is a database with one process's engine on it.
 type world struct {
 	*storetest.Env
-	t     *testing.T
-	clock *clock
-	files string
-	svc   *runs.Service
-	stop  func()
+	t      *testing.T
+	clock  *clock
+	files  string
+	svc    *runs.Service
+	engine *crawl.Engine
+	stop   func()
 }
 
 // each runs f on both databases.
@@ -114,7 +115,8 @@ func (w *world) service(c runs.Config) *runs.Service {
 		c.MinFree = -1
 	}
 	c.Wake, c.Disk = 20*time.Millisecond, 20*time.Millisecond
-	svc, err := runs.New(w.Store, crawl.New(catalogue{p}, f, w.clock.now), files, w.clock.now, w.Options.Logger, c)
+	w.engine = crawl.New(catalogue{p}, f, w.clock.now)
+	svc, err := runs.New(w.Store, w.engine, files, w.clock.now, w.Options.Logger, c)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -176,6 +178,28 @@ func (w *world) start(q shoal.SquidID) shoal.Run {
 	}
 	if r.Status != shoal.RunPending || r.TotalRequests != 0 || !r.StartedAt.IsZero() {
 		w.t.Errorf("a started run is answered as %s", r.Status)
+	}
+	return r
+}
+
+// startWith starts a run of a squid with settings that a person cannot set yet.
+func (w *world) startWith(q shoal.SquidID, set func(*shoal.RunSettings)) shoal.Run {
+	w.t.Helper()
+	squid, err := w.Store.Squid(w.t.Context(), w.Workspace, q)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	version, settings, err := w.engine.Prepare(&squid)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	set(&settings)
+	r, err := w.Store.CreateRun(w.t.Context(), shoal.NewRun{
+		ID: shoal.NewID[shoal.RunID](), WorkspaceID: w.Workspace, SquidID: q, Version: version,
+		Origin: shoal.OriginUser, Actor: "user", Settings: settings, Start: true,
+	})
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	return r
 }
