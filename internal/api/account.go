@@ -330,10 +330,10 @@ func readCookies(f *fields) map[string]string {
 			given.wrong(name, "a string, number or boolean")
 		}
 	}
+	f.take(given)
 	if len(jar) == 0 {
 		f.fail(shoal.Invalid("ParamsNeeded", "cookies", "cookies is empty; give the cookies of the site's session"))
 	}
-	f.take(given)
 	return jar
 }
 

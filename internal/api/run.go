@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"shoal"
+	"shoal/internal/runs"
 )
 
 // appendRun appends a run as §1 of the contract has it. It is the hottest
@@ -176,29 +177,31 @@ func (a *API) startRun(c *call) error {
 	if !shoal.ValidID(squid) {
 		return shoal.ErrSquidNotFound
 	}
-	return c.runVerb(func(ctx context.Context, _ shoal.RunID) (shoal.Run, error) {
-		return a.runs.Start(ctx, StartRun{Workspace: c.ws, Squid: shoal.SquidID(squid),
-			Origin: shoal.OriginUser, Actor: c.actor(), ForceLaunch: force})
-	}, "")
-}
-
-// runVerb does one change of a run and answers with the run.
-func (c *call) runVerb(do func(ctx context.Context, id shoal.RunID) (shoal.Run, error), id shoal.RunID) error {
-	ctx := effectCtx(c, http.StatusOK, func(r shoal.Run) []byte { return appendRun(nil, &r, c.a.now()) })
-	r, err := do(ctx, id)
+	// The answer is the run as it was created, although it is running by then.
+	ctx := effectCtx(c, http.StatusOK, func(r shoal.Run) []byte {
+		created := runs.AsCreated(r)
+		return appendRun(nil, &created, a.now())
+	})
+	r, err := a.runs.Start(ctx, StartRun{Workspace: c.ws, Squid: shoal.SquidID(squid),
+		Origin: shoal.OriginUser, Actor: c.actor(), ForceLaunch: force})
 	if err != nil {
 		return err
 	}
 	return c.sendRun(&r)
 }
 
-// verb is runVerb for the run of the path.
+// verb does one change of the run of the path and answers with the run.
 func (c *call) verb(do func(ctx context.Context, id shoal.RunID) (shoal.Run, error)) error {
 	id, err := id32[shoal.RunID](c, shoal.ErrRunNotFound)
 	if err != nil {
 		return err
 	}
-	return c.runVerb(do, id)
+	ctx := effectCtx(c, http.StatusOK, func(r shoal.Run) []byte { return appendRun(nil, &r, c.a.now()) })
+	r, err := do(ctx, id)
+	if err != nil {
+		return err
+	}
+	return c.sendRun(&r)
 }
 
 // errRunComplete is what an abort of an ended run gets: the contract makes it a 404.

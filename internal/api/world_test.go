@@ -316,6 +316,9 @@ func (s *spec) check(t testing.TB, method, path string, a *answer) {
 			t.Errorf("%s %s: no header %s", method, path, h)
 		}
 	}
+	if method == http.MethodHead {
+		return // a GET without its body
+	}
 	template, item := s.find(strings.TrimSuffix(path, "/"))
 	var op *openapi3.Operation
 	if item != nil {
