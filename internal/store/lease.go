@@ -15,8 +15,9 @@ import (
 const finishSlot = -1
 
 // AcquireLease takes a slot of a running run for ttl. ErrLeaseHeld when a live
-// worker has it; ErrRunNotFound when the run is not running. What a former
-// holder left unfinished is returned to the run first.
+// worker has it; ErrRunNotFound when the run is not running. An owner that holds
+// the slot takes it anew: it lost sight of the lease when an answer got lost. What
+// a former holder left unfinished is returned to the run first.
 func (s *Store) AcquireLease(ctx context.Context, run shoal.RunID, slot int, owner string, ttl time.Duration) (shoal.Lease, error) {
 	l := shoal.Lease{RunID: run, Slot: slot, Owner: owner}
 	if slot < 0 {
@@ -37,7 +38,7 @@ func (s *Store) AcquireLease(ctx context.Context, run shoal.RunID, slot int, own
 		const take = `INSERT INTO leases (run_pk, slot, owner, token, expires_at, queued_at) VALUES ($1, $2, $3, 1, $4, 0)
 			ON CONFLICT (run_pk, slot) DO UPDATE SET owner = excluded.owner, token = leases.token + 1,
 				expires_at = excluded.expires_at, queued_at = 0
-			WHERE leases.owner IS NULL OR leases.expires_at <= $5
+			WHERE leases.owner IS NULL OR leases.owner = excluded.owner OR leases.expires_at <= $5
 			RETURNING token`
 		l.RunPK = r.PK
 		err = tx.QueryRowContext(ctx, take, r.PK, slot, owner, now+ttl.Microseconds(), now).Scan(&l.Token)
