@@ -92,7 +92,7 @@ func (e *Engine) Open(v shoal.CrawlerVersion, s shoal.RunSettings) (*Crawl, erro
 		return nil, fmt.Errorf("bind crawler %s to the run's settings: %w", v.Slug, err)
 	}
 	return &Crawl{
-		plan: plan, fetcher: e.fetcher, now: e.now, policy: policyOf(plan.Policy()),
+		plan: plan, fetcher: e.fetcher, now: e.now, policy: policyOf(plan.Policy(), s.Concurrency),
 		answered: newHosts(),
 	}, nil
 }
@@ -132,8 +132,10 @@ func (e *Engine) program(v shoal.CrawlerVersion) (*crawler.Program, error) {
 }
 
 // policyOf lays the crawler's wishes over the fetcher's polite defaults.
-func policyOf(c crawler.Policy) fetch.Policy {
+func policyOf(c crawler.Policy, concurrency int) fetch.Policy {
 	p := fetch.DefaultPolicy()
+	// Who asks for more slots than a host gets by default means the host.
+	p.HostConcurrency = max(p.HostConcurrency, concurrency)
 	p.Robots = c.Robots
 	p.Header = c.Header
 	p.MaxBytes = c.MaxBytes

@@ -53,6 +53,8 @@ func (w *worker) refused(ctx context.Context, page *shoal.Page, err error) {
 	case errors.Is(err, shoal.ErrStorageFull):
 		w.s.hold(ctx, w.ses, crawl.Hold{Reason: shoal.ReasonStorageFull})
 		w.fail(err)
+	case shoal.CodeOf(err) == "NotEnoughBalance":
+		w.s.hold(ctx, w.ses, crawl.Hold{Reason: shoal.ReasonNoCreditsLeft})
 	case ctx.Err() != nil:
 	default:
 		w.fail(fmt.Errorf("commit page %s of run %s: %w", page.Log.URL, w.ses.id, err))

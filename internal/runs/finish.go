@@ -198,7 +198,7 @@ func (s *Service) columns(ctx context.Context, r *shoal.Run) (export.Columns, er
 	}
 	fields, err := s.engine.Fields(v, r.Settings)
 	if err != nil {
-		return export.Columns{}, err
+		return export.Columns{}, &writeError{err} // trying again would not change it
 	}
 	return export.Columns{Fields: fields, NoLineBreaks: r.Settings.NoLineBreaks}, nil
 }

@@ -516,3 +516,35 @@ func TestExportUniqueResults(t *testing.T) {
 		}
 	})
 }
+
+// The answer to a lease may be lost on its way. The process holds a slot then
+// that it knows nothing of, and renews it with the others: it must be able to
+// take it again.
+func TestLeaseWhoseAnswerWasLost(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.svc = w.service(runs.Config{})
+		run := w.start(w.squid(1, nil, tree(t, 7, nil).URL+"/0"))
+		lost, err := w.Store.AcquireLease(t.Context(), run.ID, 0, w.owner, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if work, err := w.Store.Claim(t.Context(), lost, 1); err != nil || len(work) != 1 {
+			t.Fatalf("claimed %d, %v", len(work), err)
+		}
+		slot, _ := json.Marshal(jobs.SlotArgs{Run: string(run.ID)})
+		if outcome, err := w.svc.Slot(t.Context(), slot); err != nil || outcome != jobs.Done {
+			t.Errorf("the slot ends with %v, %v", outcome, err)
+		}
+		finish, _ := json.Marshal(jobs.RunArgs{Run: string(run.ID)})
+		for range 2 { // a finish job may be repeated
+			if outcome, err := w.svc.Finish(t.Context(), finish); err != nil || outcome != jobs.Done {
+				t.Errorf("the finish ends with %v, %v", outcome, err)
+			}
+		}
+		r := w.awaitStatus(run.ID, shoal.RunDone)
+		if r.UniqueResults != 7 || r.ExportCount != 1 {
+			t.Errorf("%d results, %d exports", r.UniqueResults, r.ExportCount)
+		}
+		storetest.Check(t, w.Env, run.ID)
+	})
+}

@@ -176,6 +176,7 @@ type session struct {
 	mu      sync.Mutex
 	tasks   map[int64]*crawl.Task
 	workers map[*worker]bool
+	slots   map[int]bool // those that a job of this process works
 	notes   map[string]bool
 	cuts    map[requestID]int
 }
@@ -186,7 +187,7 @@ type requestID struct{ task, seq int64 }
 func newSession(id shoal.RunID) *session {
 	ses := &session{
 		id: id, drained: make(chan struct{}), gone: make(chan struct{}), work: make(chan struct{}, 64),
-		tasks: map[int64]*crawl.Task{}, workers: map[*worker]bool{}, notes: map[string]bool{}, cuts: map[requestID]int{},
+		tasks: map[int64]*crawl.Task{}, workers: map[*worker]bool{}, slots: map[int]bool{}, notes: map[string]bool{}, cuts: map[requestID]int{},
 	}
 	ses.ctx, ses.cancel = context.WithCancel(context.Background())
 	return ses
@@ -246,6 +247,23 @@ func (ses *session) forget(seq int64) {
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	delete(ses.tasks, seq)
+}
+
+// take makes the caller the one job of this process that works a slot.
+func (ses *session) take(slot int) bool {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	if ses.slots[slot] {
+		return false
+	}
+	ses.slots[slot] = true
+	return true
+}
+
+func (ses *session) give(slot int) {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	delete(ses.slots, slot)
 }
 
 // cutsOf returns how often a request outlasted the time of its slot.

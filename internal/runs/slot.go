@@ -62,7 +62,8 @@ func (s *Service) load(ctx context.Context, ses *session) error {
 		return fmt.Errorf("read crawler version %d: %w", r.VersionPK, err)
 	}
 	if ses.crawl, err = s.engine.Open(version, r.Settings); err != nil {
-		return err
+		// Tried again, since another version of the program may read it.
+		return errors.Join(err, s.store.SetRunMessage(ctx, ses.id, "The run's crawler cannot be used: "+err.Error()))
 	}
 	ses.run = r
 	ses.bytes.Store(r.BytesFetched)
@@ -90,21 +91,22 @@ func later(a, b time.Time) time.Time {
 }
 
 // workSlot takes the slot's lease, works and gives it back.
-func (s *Service) workSlot(ctx context.Context, ses *session, slot int) (jobs.Outcome, error) {
+func (s *Service) workSlot(ctx context.Context, ses *session, slot int) (outcome jobs.Outcome, err error) {
+	if !ses.take(slot) {
+		return jobs.Done, nil // another job of this process works the slot
+	}
+	defer ses.give(slot)
 	lease, err := s.store.AcquireLease(ctx, ses.id, slot, s.config.Owner, s.config.LeaseTTL)
 	switch {
 	case errors.Is(err, shoal.ErrLeaseHeld), errors.Is(err, shoal.ErrRunNotFound):
-		// Another job has the slot, or the run has moved on; the reconciler gives
-		// a slot whose holder dies a new job.
+		// Another process has the slot, or the run has moved on; the reconciler
+		// gives a slot whose holder dies a new job.
 		return jobs.Done, nil
 	case err != nil:
 		return jobs.Done, fmt.Errorf("acquire slot %d of run %s: %w", slot, ses.id, err)
 	}
 	w := newWorker(s, ses, lease)
-	err = w.work(ctx)
-	if released := s.release(ctx, lease); err == nil {
-		err = released
-	}
+	err = s.workAndRelease(ctx, w)
 	switch {
 	case ctx.Err() != nil, s.sessions.stopping():
 		return jobs.Again, nil // for the next process
@@ -114,6 +116,18 @@ func (s *Service) workSlot(ctx context.Context, ses *session, slot int) (jobs.Ou
 		return s.wantsMore(ctx, ses.id)
 	}
 	return jobs.Again, nil
+}
+
+// workAndRelease works, and gives the lease back whatever happens: leases are
+// renewed for as long as this process lives. When even that fails, the job is
+// tried again, and takes over what its process holds already.
+func (s *Service) workAndRelease(ctx context.Context, w *worker) (err error) {
+	defer func() {
+		if released := s.release(ctx, w.lease); err == nil {
+			err = released
+		}
+	}()
+	return w.work(ctx)
 }
 
 // wantsMore decides about the successor of a slot job that was made to stop: a

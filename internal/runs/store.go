@@ -31,8 +31,10 @@ type Store interface {
 	ChangeRun(ctx context.Context, id shoal.RunID, actor string,
 		decide func(r *shoal.Run, now time.Time) (shoal.Effects, error)) (shoal.Run, error)
 
-	// AcquireLease takes a slot of a running run for ttl. ErrLeaseHeld when a
-	// live worker has it; ErrRunNotFound when the run is not running.
+	// AcquireLease takes a slot of a running run for ttl. ErrLeaseHeld when
+	// another live worker has it; an owner takes its own anew, since the answer
+	// to its first request may have been lost. ErrRunNotFound when the run is
+	// not running.
 	AcquireLease(ctx context.Context, run shoal.RunID, slot int, owner string, ttl time.Duration) (shoal.Lease, error)
 	// ReleaseLease gives the slot back and returns its unfinished work.
 	ReleaseLease(ctx context.Context, l shoal.Lease) error

@@ -4,18 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"shoal"
+	"shoal/internal/crawl"
 )
 
 const (
 	// maxUncommitted is how many pages of a slot may wait for their commit.
 	maxUncommitted = 4
-	// maxBatch is the most requests claimed at once.
-	maxBatch = 16
+	// maxBatch is the most requests claimed at once, and firstBatch before it is
+	// known how long a page takes.
+	maxBatch, firstBatch = 16, 4
 	// batchTime is what a batch should take, so that slots share fairly and a
 	// claim costs little beside the work it brings.
 	batchTime = time.Second
@@ -113,10 +116,10 @@ func (w *worker) wanted(ctx context.Context) bool {
 func (w *worker) batchSize() int {
 	share := w.ses.pending.Load() / int64(2*max(1, w.ses.run.Settings.Concurrency))
 	n := min(max(share, 1), maxBatch)
-	if w.pageTime > 0 {
-		n = min(n, max(1, int64(batchTime/w.pageTime)))
+	if w.pageTime == 0 {
+		return int(min(n, firstBatch))
 	}
-	return int(n)
+	return int(min(n, max(1, int64(batchTime/w.pageTime))))
 }
 
 // await waits until there may be work, and returns how long it did.
@@ -146,7 +149,7 @@ func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
 	url := task.URL(work)
 	w.url.Store(&url)
 	work.Request.Attempts += w.ses.cutsOf(work)
-	step := w.ses.crawl.Do(ctx, task, work, w.ses.seen.Unseen)
+	step := w.step(ctx, task, work)
 	w.url.Store(nil)
 	if step.Note != "" {
 		w.s.note(commits, w.ses, step.Note)
@@ -167,6 +170,20 @@ func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
 	}
 	w.submit(commits, step.Page)
 	w.pageTime = (3*w.pageTime + time.Since(begin)) / 4
+}
+
+// step works the request. A page that makes the extractor panic is a failed
+// page, else it would stop slot after slot.
+func (w *worker) step(ctx context.Context, task *crawl.Task, work *shoal.Work) (step crawl.Step) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.s.log.Error("page panicked", "run", w.ses.id, "url", task.URL(work), "panic", p, "stack", string(debug.Stack()))
+			page := w.unusable(work, fmt.Errorf("the page could not be read, because of a fault in Shoal: %v", p))
+			page.Log.URL = task.URL(work)
+			step = crawl.Step{Page: page}
+		}
+	}()
+	return w.ses.crawl.Do(ctx, task, work, w.ses.seen.Unseen)
 }
 
 // unusable is the page of a request that could not even be begun.

@@ -64,6 +64,7 @@ type world struct {
 	t      *testing.T
 	clock  *clock
 	files  string
+	owner  string // of the newest engine
 	svc    *runs.Service
 	engine *crawl.Engine
 	stop   func()
@@ -109,7 +110,8 @@ func (w *world) service(c runs.Config) *runs.Service {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { files.Close() })
-	c.Owner = "engine-" + shoal.NewID[string]()
+	w.owner = "engine-" + shoal.NewID[string]()
+	c.Owner = w.owner
 	c.DataDir = filepath.Dir(w.files)
 	if c.MinFree == 0 {
 		c.MinFree = -1
