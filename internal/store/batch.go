@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"shoal"
 	"shoal/internal/jobs"
@@ -226,7 +225,8 @@ func (b *batch) lockWorkspace(ctx context.Context, r *batchRun) error {
 // fence drops the ops whose lease is not in force from the batch.
 func (b *batch) fence(ctx context.Context) error {
 	for _, r := range b.runs {
-		if !r.missing && r.Status == shoal.RunRunning {
+		// Pages in flight when the run was paused may still commit.
+		if !r.missing && (r.Status == shoal.RunRunning || r.Status == shoal.RunPaused) {
 			if err := b.loadLeases(ctx, r); err != nil {
 				return err
 			}
@@ -254,9 +254,12 @@ func (b *batch) loadLeases(ctx context.Context, r *batchRun) error {
 }
 
 // fenced refuses o unless its lease is in force. No lease is loaded of a run
-// that is not running.
+// that is neither running nor paused.
 func (b *batch) fenced(r *batchRun, o *op) bool {
 	l, ok := r.leases[o.lease.Slot]
+	if o.page == nil && r.Status != shoal.RunRunning {
+		ok = false // a paused run gives no work out
+	}
 	if ok && l.owner == o.lease.Owner && l.token == o.lease.Token && l.expiresAt > b.now {
 		return false
 	}
@@ -303,6 +306,3 @@ func (s *Store) lockRun(ctx context.Context, q querier, where string, arg any) (
 func finishJob(id shoal.RunID) jobs.Job {
 	return jobs.New(jobs.KindFinish, jobs.RunArgs{Run: string(id)})
 }
-
-// at is the batch's time.
-func (b *batch) at() time.Time { return fromMicros(b.now) }

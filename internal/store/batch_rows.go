@@ -75,13 +75,14 @@ func (b *batch) lookUp(ctx context.Context, r *batchRun) error {
 // workspace cannot pay them.
 func (b *batch) rows(ctx context.Context, r *batchRun, t *taskRow, o *op) (paid bool, err error) {
 	rows := o.page.Rows
-	if limit := r.Settings.MaxResults; limit > 0 {
-		rows = rows[:min(int64(len(rows)), max(0, limit-t.results))]
-	}
 	if len(rows) == 0 {
 		return true, nil
 	}
-	if r.ws.limited() && r.cost(rows) > r.ws.left() {
+	room := int64(len(rows)) // how many more the task may have, duplicates included
+	if limit := r.Settings.MaxResults; limit > 0 {
+		room = limit - t.results
+	}
+	if r.ws.limited() && r.cost(rows, room) > r.ws.left() {
 		o.err = errNoCredits
 		return false, nil
 	}
@@ -90,6 +91,9 @@ func (b *batch) rows(ctx context.Context, r *batchRun, t *taskRow, o *op) (paid 
 		at = b.now
 	}
 	for i := range rows {
+		if int64(o.result.Stored+o.result.Duplicates) >= room {
+			break
+		}
 		if err := b.row(ctx, r, t, &rows[i], at, &o.result); err != nil {
 			return false, err
 		}
@@ -187,24 +191,38 @@ func (r *batchRun) spend(function string, credits shoal.Credits) {
 	r.ws.charged += credits
 }
 
-// cost is what rows will cost. The run is deferred: what it has is looked up.
-func (r *batchRun) cost(rows []shoal.Row) (sum shoal.Credits) {
+// cost is what the first room rows will cost; rows that the run may not have
+// do not count. The run is deferred: what it has is looked up.
+func (r *batchRun) cost(rows []shoal.Row, room int64) (sum shoal.Credits) {
 	seen := make(map[shoal.Digest]bool, len(rows))
 	left := int64(len(rows))
 	if limit := r.Settings.MaxUniqueResults; limit > 0 {
 		left = limit - r.UniqueResults
 	}
 	for i := range rows {
-		if _, ok := r.owners[rows[i].Key]; ok || seen[rows[i].Key] || left <= 0 {
+		if room <= 0 {
+			break
+		}
+		if _, ok := r.owners[rows[i].Key]; ok || seen[rows[i].Key] {
+			room--
+			continue
+		}
+		if left <= 0 {
 			continue
 		}
 		seen[rows[i].Key] = true
-		left--
-		sum += r.Settings.CreditsPerRow
-		for f, name := range r.Settings.FunctionOrder {
-			if rows[i].Functions&(1<<f) != 0 {
-				sum += r.Settings.CreditsPerFunction[name]
-			}
+		left, room = left-1, room-1
+		sum += r.price(&rows[i])
+	}
+	return sum
+}
+
+// price is what one new row costs.
+func (r *batchRun) price(row *shoal.Row) shoal.Credits {
+	sum := r.Settings.CreditsPerRow
+	for i, name := range r.Settings.FunctionOrder {
+		if row.Functions&(1<<i) != 0 {
+			sum += r.Settings.CreditsPerFunction[name]
 		}
 	}
 	return sum

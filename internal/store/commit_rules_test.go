@@ -71,6 +71,21 @@ func TestMaxUniqueResults(t *testing.T) {
 	})
 }
 
+// A row that the run may not have takes nothing from what its task may have.
+func TestMaxResultsBesideMaxUnique(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
+		run := e.Run(t, e.Squid(t, 2), shoal.RunSettings{MaxResults: 2, MaxUniqueResults: 3})
+		l := e.Lease(t, run.ID, 0)
+		w := e.Claim(t, l, 2)
+		e.Commit(t, storetest.Page(l, w[0], storetest.Row("a"), storetest.Row("b")))
+		res := e.Commit(t, storetest.Page(l, w[1], storetest.Row("c"), storetest.Row("d"), storetest.Row("a"), storetest.Row("b")))
+		if res.Stored != 1 || res.Duplicates != 1 {
+			t.Fatalf("%+v, want c stored, d dropped, a counted and b beyond the task's limit", res)
+		}
+		storetest.Check(t, e, run.ID)
+	})
+}
+
 // max_requests bounds what a task may know, its own request included.
 func TestMaxRequests(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e *storetest.Env) {

@@ -219,14 +219,14 @@ func TestReconcileSupplies(t *testing.T) {
 		if slots() != 3 {
 			t.Fatalf("%d slot jobs at the start, want 3", slots())
 		}
-		l := e.Lease(t, run.ID, 0)
+		e.Lease(t, run.ID, 0)
 		if err := e.Store.Reconcile(ctx, false); err != nil || slots() != 3 {
 			t.Fatalf("%d slot jobs, %v; want no more while they are queued", slots(), err)
 		}
 		if err := e.Store.Reconcile(ctx, true); err != nil || slots() != 4 {
 			t.Fatalf("%d slot jobs, %v; want one more for the ended lease", slots(), err)
 		}
-		l = e.Lease(t, run.ID, 0)
+		l := e.Lease(t, run.ID, 0)
 		for _, w := range e.Claim(t, l, 2) {
 			e.Commit(t, storetest.Page(l, w))
 		}

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -53,8 +55,7 @@ var errStopping = &shoal.Error{Kind: shoal.KindUnavailable, Code: "Stopping", Me
 // ErrStorageFull when the disk has no room; NotEnoughBalance when the
 // workspace cannot pay the page. With any error nothing was written.
 func (s *Store) CommitPage(ctx context.Context, p *shoal.Page) (shoal.PageResult, error) {
-	clean(p)
-	o := &op{page: p, lease: p.Lease, done: make(chan struct{})}
+	o := &op{page: clean(p), lease: p.Lease, done: make(chan struct{})}
 	if err := s.submit(ctx, o); err != nil {
 		return shoal.PageResult{}, err
 	}
@@ -100,24 +101,52 @@ func (s *Store) submit(ctx context.Context, o *op) error {
 	}
 }
 
-// clean makes text valid UTF-8, without which PostgreSQL would refuse the whole
-// batch for one page.
-func clean(p *shoal.Page) {
+// clean returns p with text that is valid UTF-8, without which PostgreSQL would
+// refuse the whole batch for one page. p itself is the caller's and stays as it is.
+func clean(p *shoal.Page) *shoal.Page {
+	if isClean(p) {
+		return p
+	}
+	c := *p
+	c.Rows, c.Found = slices.Clone(p.Rows), slices.Clone(p.Found)
+	for i := range c.Rows {
+		c.Rows[i].Data = []byte(plain(string(c.Rows[i].Data)))
+	}
+	for i := range c.Found {
+		c.Found[i].URL, c.Found[i].Page = plain(c.Found[i].URL), plain(c.Found[i].Page)
+	}
+	c.CloseReason, c.Desc = plain(c.CloseReason), plain(c.Desc)
+	return &c
+}
+
+func isClean(p *shoal.Page) bool {
 	for i := range p.Rows {
-		if !utf8.Valid(p.Rows[i].Data) {
-			p.Rows[i].Data = []byte(strings.ToValidUTF8(string(p.Rows[i].Data), "\uFFFD"))
+		if !isPlain(p.Rows[i].Data) {
+			return false
 		}
 	}
 	for i := range p.Found {
-		p.Found[i].URL = plain(p.Found[i].URL)
-		p.Found[i].Page = plain(p.Found[i].Page)
+		if !isPlain(p.Found[i].URL) || !isPlain(p.Found[i].Page) {
+			return false
+		}
 	}
-	p.CloseReason, p.Desc = plain(p.CloseReason), plain(p.Desc)
+	return isPlain(p.CloseReason) && isPlain(p.Desc)
 }
 
-// plain is text that both databases store: valid UTF-8 without NUL.
+// isPlain reports whether both databases store s as text: valid UTF-8 without NUL.
+func isPlain[T string | []byte](s T) bool {
+	switch s := any(s).(type) {
+	case string:
+		return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0
+	case []byte:
+		return utf8.Valid(s) && bytes.IndexByte(s, 0) < 0
+	}
+	return false
+}
+
+// plain is s with what isPlain refuses replaced by U+FFFD.
 func plain(s string) string {
-	if utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+	if isPlain(s) {
 		return s
 	}
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
