@@ -81,6 +81,46 @@ func (s *Store) execBulk(ctx context.Context, tx *sql.Tx, b *bulk, n int, row fu
 	return nil
 }
 
+// queryBulk runs b for n rows and reads every row of the answers.
+func (s *Store) queryBulk(ctx context.Context, tx *sql.Tx, b *bulk, n int, row func(i int, args []any), scan func(scanner) error) error {
+	if n == 0 {
+		return nil
+	}
+	one := func(r scanner) (struct{}, error) { return struct{}{}, scan(r) }
+	text := b.expand(s.db.dialect)
+	if s.db.dialect == Postgres {
+		_, err := collect(ctx, tx, one, text, arrays(b.types, n, row)...)
+		return err
+	}
+	st, err := tx.PrepareContext(ctx, text)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	args := make([]any, len(b.types))
+	for i := range n {
+		row(i, args)
+		if err := readAll(ctx, st, scan, args); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func readAll(ctx context.Context, st *sql.Stmt, scan func(scanner) error, args []any) error {
+	rows, err := st.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return errors.Join(rows.Err(), rows.Close())
+}
+
 // skip returns how many of total items lie before the window, at most total.
 // It is safe for any window: a page past the end is empty.
 func skip(w shoal.Window, total int64) int64 {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 
 	"shoal"
 )
@@ -139,12 +138,9 @@ func (s *Store) AddTasks(ctx context.Context, ws shoal.WorkspaceID, squid shoal.
 
 // addTasks adds those of tasks that the squid, which tx has locked, lacks.
 func (s *Store) addTasks(ctx context.Context, tx *sql.Tx, t *tally, squid shoal.SquidID, tasks []preparedTask) ([]shoal.Task, error) {
-	fresh := make([]preparedTask, 0, len(tasks))
-	for chunk := range slices.Chunk(tasks, inRows) {
-		var err error
-		if fresh, err = appendNew(ctx, tx, t, fresh, chunk); err != nil {
-			return nil, err
-		}
+	fresh, err := s.newTasks(ctx, tx, t, tasks)
+	if err != nil {
+		return nil, err
 	}
 	added, err := s.insertTasks(ctx, tx, t, fresh)
 	if err != nil {
@@ -174,33 +170,44 @@ func (s *Store) addTasks(ctx context.Context, tx *sql.Tx, t *tally, squid shoal.
 	return added, nil
 }
 
-// appendNew appends those of tasks whose digest no living task of the squid has.
-func appendNew(ctx context.Context, tx *sql.Tx, t *tally, fresh, tasks []preparedTask) ([]preparedTask, error) {
-	args := make([]any, 0, len(tasks)+1)
-	args = append(args, t.pk)
-	for i := range tasks {
-		args = append(args, tasks[i].Digest[:])
-	}
-	in := ` WHERE squid_pk = $1 AND digest IN (` + params(2, len(tasks)) + `)`
-	if t.urlFloor+t.paramsFloor > 0 {
-		// Tasks that EmptySquid took away and the purge has not reached would
-		// stand in the way of their return.
-		q := fmt.Sprintf(`DELETE FROM tasks%s AND key <= CASE WHEN has_url THEN %d ELSE %d END`,
-			in, keyOf(t.pk, t.urlFloor), keyOf(t.pk, t.paramsFloor))
-		if _, err := tx.ExecContext(ctx, q, args...); err != nil {
-			return nil, fmt.Errorf("make way for tasks: %w", err)
+var (
+	// knownTasks looks tasks up one by one: given a list of digests PostgreSQL
+	// reads the whole squid until it has statistics of the table.
+	knownTasks = bulk{types: []string{"bigint", "bytea"}, text: `WITH v (squid_pk, digest) AS ({rows})
+		SELECT t.digest, t.key, t.has_url FROM v CROSS JOIN tasks t WHERE t.squid_pk = v.squid_pk AND t.digest = v.digest`}
+	deleteTasks = bulk{types: []string{"bigint"}, text: `DELETE FROM tasks WHERE key IN ({rows})`}
+)
+
+// newTasks returns those of tasks whose digest no living task of the squid has.
+func (s *Store) newTasks(ctx context.Context, tx *sql.Tx, t *tally, tasks []preparedTask) ([]preparedTask, error) {
+	known := map[[16]byte]bool{}
+	var dead []int64
+	err := s.queryBulk(ctx, tx, &knownTasks, len(tasks), func(i int, args []any) {
+		args[0], args[1] = t.pk, tasks[i].Digest[:]
+	}, func(r scanner) error {
+		var digest []byte
+		var key int64
+		var hasURL bool
+		if err := r.Scan(&digest, &key, &hasURL); err != nil {
+			return err
 		}
-	}
-	digests, err := collect(ctx, tx, func(r scanner) (b []byte, err error) {
-		return b, r.Scan(&b)
-	}, `SELECT digest FROM tasks`+in, args...)
+		if hasURL && seqOf(key) <= t.urlFloor || !hasURL && seqOf(key) <= t.paramsFloor {
+			dead = append(dead, key)
+		} else {
+			known[[16]byte(digest)] = true
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("look for known tasks: %w", err)
 	}
-	known := make(map[[16]byte]bool, len(digests))
-	for _, b := range digests {
-		known[[16]byte(b)] = true
+	// Tasks that EmptySquid took away and the purge has not reached would stand
+	// in the way of their return.
+	err = s.execBulk(ctx, tx, &deleteTasks, len(dead), func(i int, args []any) { args[0] = dead[i] })
+	if err != nil {
+		return nil, fmt.Errorf("make way for tasks: %w", err)
 	}
+	fresh := make([]preparedTask, 0, len(tasks)-len(known))
 	for _, n := range tasks {
 		if !known[n.Digest] {
 			fresh = append(fresh, n)
