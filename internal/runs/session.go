@@ -165,13 +165,13 @@ type session struct {
 	work     chan struct{} // one token for each idle slot that may find work
 	idle     atomic.Int64  // slots that wait for a token
 	pending  atomic.Int64  // requests to do, as the last commit said
-	bytes    atomic.Int64
-	ready    atomic.Bool  // load has filled it in
-	progress atomic.Int64 // when the last page was committed, Unix nanoseconds
-	stalled  atomic.Bool  // the run's message says that it stands still
-	over     atomic.Bool  // the run's tasks have ended
-	holding  atomic.Bool  // a slot is sending an event that ends its work
-	checked  atomic.Int64 // when the error budget was last looked at
+	bytes    atomic.Int64  // fetched: before this session, and by it
+	ready    atomic.Bool   // load has filled it in
+	progress atomic.Int64  // when the last page was committed, Unix nanoseconds
+	stalled  atomic.Bool   // the run's message says that it stands still
+	over     atomic.Bool   // the run's tasks have ended
+	holding  atomic.Bool   // a slot is sending an event that ends its work
+	checked  atomic.Int64  // when the error budget was last looked at
 
 	mu      sync.Mutex
 	tasks   map[int64]*crawl.Task

@@ -40,10 +40,9 @@ func (s *Service) heartbeat(ctx context.Context) error {
 	return nil
 }
 
-// refresh brings what several processes count together, and looks at the cap
-// on time, which no page crosses.
+// refresh looks at what other processes did for the run, and at the cap on time,
+// which no page crosses.
 func (s *Service) refresh(ctx context.Context, ses *session, r *shoal.Run) {
-	raise(&ses.bytes, r.BytesFetched)
 	if !r.LastProgressAt.IsZero() {
 		raise(&ses.progress, r.LastProgressAt.UnixNano())
 	}
