@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -157,6 +158,10 @@ func yamlConfig(r io.Reader) (kong.Resolver, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return kong.ResolverFunc(func(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
+		// The environment is nearer to the person than the file.
+		if slices.ContainsFunc(flag.Envs, func(name string) bool { _, set := os.LookupEnv(name); return set }) {
+			return nil, nil
+		}
 		at := values
 		if node := parent.Node(); node != nil && node.Type == kong.CommandNode {
 			if section, ok := values[node.Name].(map[string]any); ok {
