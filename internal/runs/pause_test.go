@@ -11,6 +11,7 @@ import (
 	"shoal/internal/runs"
 	"shoal/internal/store/storetest"
 )
+
 func TestPauseAndResume(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.work(runs.Config{})
@@ -168,4 +169,3 @@ func TestPausedTooLongEnds(t *testing.T) {
 		}
 	})
 }
-
