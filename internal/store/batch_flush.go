@@ -52,9 +52,10 @@ const (
 // hotBulks and hotTexts are the statements of the writer.
 var (
 	hotBulks = []*bulk{selectTasks, selectRequests, offerResult, insertResults, selectOwners, insertLinks,
-		offerRequest, insertRequests, selectKnown, updateRequests, updateTasks, insertEvents, addLedger}
+		offerRequest, insertRequests, selectKnown, updateRequests, updateTasks, insertEvents, addLedger,
+		readRequests, claimRequests, claimTasks, returnTasks, reopenTasks}
 	hotTexts = []string{selectRunOwners, selectSquidSeq, selectPlan, selectLeases, selectOwner, updateSquidSeq,
-		updateCounters, spendCredits, claimRequests, claimTasks}
+		updateCounters, spendCredits, claimableRequests, claimableTasks}
 )
 
 // flush writes what the pages made of the run.

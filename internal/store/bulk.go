@@ -51,15 +51,16 @@ type statements struct {
 }
 
 func newStatements(db *DB) *statements {
-	return &statements{db: db, texts: map[*bulk]string{}, prepared: map[string]*sql.Stmt{}}
+	p := &statements{db: db, texts: map[*bulk]string{}, prepared: map[string]*sql.Stmt{}}
+	for _, b := range hotBulks {
+		p.texts[b] = b.expand(db.dialect)
+	}
+	return p
 }
 
 // prepare makes the statements ready. It must not be called inside a
 // transaction: preparing needs the connection that the transaction holds.
 func (p *statements) prepare(ctx context.Context) error {
-	for _, b := range hotBulks {
-		p.texts[b] = b.expand(p.db.dialect)
-	}
 	if p.db.dialect != SQLite || len(p.prepared) > 0 {
 		return nil
 	}
@@ -84,8 +85,14 @@ type hotTx struct {
 	here map[string]*sql.Stmt // of all, bound to this transaction
 }
 
+// in makes tx use the prepared statements; only the writer may call it.
 func (p *statements) in(tx *sql.Tx) *hotTx {
 	return &hotTx{Tx: tx, all: p, here: map[string]*sql.Stmt{}}
+}
+
+// unprepared is in for everybody else.
+func (p *statements) unprepared(tx *sql.Tx) *hotTx {
+	return &hotTx{Tx: tx, all: &statements{db: p.db, texts: p.texts}}
 }
 
 // stmt returns the prepared form of text, nil when there is none.

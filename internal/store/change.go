@@ -100,8 +100,8 @@ func (s *Store) carryOut(ctx context.Context, tx *sql.Tx, row *runRow, effects s
 		effect shoal.Effects
 		do     func(ctx context.Context, tx *sql.Tx, row *runRow) error
 	}{
-		{shoal.EffectDropLeases, func(ctx context.Context, tx *sql.Tx, row *runRow) error { return dropLeases(ctx, tx, row.PK) }},
-		{shoal.EffectRetryFailed, retryFailed},
+		{shoal.EffectDropLeases, func(ctx context.Context, tx *sql.Tx, row *runRow) error { return s.dropLeases(ctx, tx, row.PK) }},
+		{shoal.EffectRetryFailed, s.retryFailed},
 		{shoal.EffectAbortTasks, s.abortTasks},
 		{shoal.EffectSlots, s.queueSlots},
 		{shoal.EffectFinish, func(ctx context.Context, tx *sql.Tx, row *runRow) error {
@@ -131,39 +131,6 @@ func (s *Store) abortTasks(ctx context.Context, tx *sql.Tx, row *runRow) error {
 		return fmt.Errorf("abort tasks: %w", err)
 	}
 	row.TasksDone, row.KnownRequests = row.TasksTotal, row.TotalRequests
-	return nil
-}
-
-// retryFailed makes failed run tasks pending again, with every request of
-// theirs that was not read, and the failed requests of tasks still under way.
-// What succeeded stays, and so do the historical counts of failures.
-func retryFailed(ctx context.Context, tx *sql.Tx, row *runRow) error {
-	const requests = `UPDATE frontier SET state = 0, slot = NULL WHERE run_pk = $1 AND state IN (1, 3, 4)
-		AND task_seq IN (SELECT seq FROM run_tasks WHERE run_pk = $1 AND (state = 4 OR state = 1 AND failed > 0))`
-	if _, err := tx.ExecContext(ctx, requests, row.PK); err != nil {
-		return fmt.Errorf("retry failed requests: %w", err)
-	}
-	const tasks = `UPDATE run_tasks SET
-			known = 1 + (SELECT COUNT(*) FROM frontier f WHERE f.run_pk = run_tasks.run_pk AND f.task_seq = run_tasks.seq),
-			finished = CASE WHEN state = 1 AND first_done THEN 1 ELSE 0 END
-				+ (SELECT COUNT(*) FROM frontier f WHERE f.run_pk = run_tasks.run_pk AND f.task_seq = run_tasks.seq AND f.state = 2),
-			failed = 0, unreached = 0,
-			first_done = CASE WHEN state = 4 THEN FALSE ELSE first_done END,
-			claimed_by = CASE WHEN state = 4 THEN NULL ELSE claimed_by END,
-			ended_at = 0, done_reason = '', done_desc = '',
-			state = CASE WHEN state = 4 THEN 0 ELSE state END
-		WHERE run_pk = $1 AND (state = 4 OR state = 1 AND failed > 0)`
-	if _, err := tx.ExecContext(ctx, tasks, row.PK); err != nil {
-		return fmt.Errorf("retry failed tasks: %w", err)
-	}
-	const count = `SELECT COUNT(*), COALESCE(SUM(CASE WHEN state < 2 THEN known - finished ELSE 0 END), 0),
-		COALESCE(SUM(CASE WHEN state >= 2 THEN 1 ELSE 0 END), 0) FROM run_tasks WHERE run_pk = $1`
-	var all, todo int64
-	if err := tx.QueryRowContext(ctx, count, row.PK).Scan(&all, &todo, &row.TasksDone); err != nil {
-		return fmt.Errorf("count tasks: %w", err)
-	}
-	row.TasksFailed, row.TasksUnreached = 0, 0
-	row.KnownRequests = row.TotalRequests + todo
 	return nil
 }
 

@@ -10,25 +10,41 @@ import (
 	"shoal"
 )
 
+// What is claimable is looked up by number, in the order of its partial index,
+// then read and changed row by row: neither database can be trusted to do it in
+// one statement without reading the whole run.
 const (
-	claimRequests = `UPDATE frontier SET state = 1, slot = $2 WHERE run_pk = $1 AND seq IN (
-			SELECT seq FROM frontier WHERE run_pk = $1 AND state = 0 ORDER BY seq LIMIT $3)
-		RETURNING seq, task_seq, digest, url, page, depth, attempts, carry, extra`
-	claimTasks = `UPDATE run_tasks SET state = 1, claimed_by = $2, started_at = CASE WHEN started_at = 0 THEN $4 ELSE started_at END
-		WHERE run_pk = $1 AND seq IN (SELECT seq FROM run_tasks WHERE run_pk = $1 AND state = 0 ORDER BY seq LIMIT $3)
-		RETURNING seq, task_id, params, attempts, results, finished`
-	leaveRequests = `UPDATE frontier SET state = 4, slot = NULL WHERE run_pk = $1 AND task_seq = $2 AND (state = 0 OR state = 1 AND seq = $3)`
+	claimableRequests = `SELECT seq FROM frontier WHERE run_pk = $1 AND state = 0 ORDER BY seq LIMIT $2`
+	claimableTasks    = `SELECT seq FROM run_tasks WHERE run_pk = $1 AND state = 0 ORDER BY seq LIMIT $2`
 )
+
+var (
+	readRequests = &bulk{types: []string{"bigint", "bigint"}, text: `
+		WITH v (run_pk, seq) AS ({rows})
+		SELECT f.seq, f.task_seq, f.digest, f.url, f.page, f.depth, f.attempts, f.carry, f.extra
+		FROM v CROSS JOIN frontier f WHERE f.run_pk = v.run_pk AND f.seq = v.seq`}
+	claimRequests = &bulk{types: []string{"bigint", "bigint", "bigint", "bigint"}, text: `
+		WITH v (run_pk, seq, state, slot) AS ({rows})
+		UPDATE frontier AS f SET state = v.state, slot = NULLIF(v.slot, -1) FROM v WHERE f.run_pk = v.run_pk AND f.seq = v.seq`}
+	claimTasks = &bulk{types: []string{"bigint", "bigint", "bigint", "bigint"}, text: `
+		WITH v (run_pk, seq, slot, at) AS ({rows})
+		UPDATE run_tasks AS t SET state = 1, claimed_by = v.slot, started_at = CASE WHEN t.started_at = 0 THEN v.at ELSE t.started_at END
+		FROM v WHERE t.run_pk = v.run_pk AND t.seq = v.seq`}
+)
+
+// leftStep is how many requests are looked at once some have turned out to be
+// left by an ended task, which may have left many.
+const leftStep = 1000
 
 // claim takes requests for the op's slot: those of started tasks first, so
 // that tasks end before others begin.
 func (b *batch) claim(ctx context.Context, r *batchRun, o *op) error {
-	for len(o.work) < o.max {
-		taken, err := b.claimRequests(ctx, r, o)
+	for look := o.max; len(o.work) < o.max; look = max(o.max, leftStep) {
+		again, err := b.claimRequests(ctx, r, o, look)
 		if err != nil {
 			return err
 		}
-		if taken == 0 {
+		if !again {
 			break
 		}
 	}
@@ -38,63 +54,88 @@ func (b *batch) claim(ctx context.Context, r *batchRun, o *op) error {
 	return nil
 }
 
-// claimRequests claims requests of the frontier. It returns how many it took,
-// those that turned out to be left behind by an ended task included: the end
-// of a task touches none of its requests, however many they are, until one
-// comes up here.
-func (b *batch) claimRequests(ctx context.Context, r *batchRun, o *op) (taken int, err error) {
-	var work []shoal.Work
-	var tasks []int64
-	args := []any{r.PK, int64(o.lease.Slot), int64(o.max - len(o.work))}
-	err = b.tx.scan(ctx, claimRequests, args, func(rows *sql.Rows) error {
-		var w shoal.Work
-		var digest []byte
-		q := &w.Request
-		if err := rows.Scan(&q.Seq, &w.TaskSeq, &digest, &q.URL, &q.Page, &q.Depth, &q.Attempts, &q.Carry, &q.Extra); err != nil {
-			return err
-		}
-		q.Digest = shoal.Digest(digest)
-		work, tasks = append(work, w), append(tasks, w.TaskSeq)
-		return nil
-	})
+// claimRequests claims requests among the first look of the frontier. Those
+// that an ended task has left are marked as such here, when they come up: the
+// end of a task touches none of its requests, however many they are. It
+// reports whether there were such, so that more may be behind them.
+func (b *batch) claimRequests(ctx context.Context, r *batchRun, o *op, look int) (again bool, err error) {
+	work, err := b.claimable(ctx, r, look)
 	if err != nil {
-		return 0, fmt.Errorf("claim requests: %w", err)
+		return false, err
 	}
-	slices.SortFunc(work, func(x, y shoal.Work) int { return cmp.Compare(x.Request.Seq, y.Request.Seq) })
-	if err := b.loadTasks(ctx, r, tasks); err != nil {
-		return 0, err
-	}
+	var changed []requestState
 	for _, w := range work {
 		t := r.tasks[w.TaskSeq]
-		if t.ended() {
-			if _, err := b.tx.ExecContext(ctx, leaveRequests, r.PK, t.seq, w.Request.Seq); err != nil {
-				return 0, fmt.Errorf("leave the requests of an ended task: %w", err)
-			}
-			continue
+		switch {
+		case t.ended():
+			changed = append(changed, requestState{seq: w.Request.Seq, state: requestLeft, slot: -1})
+			again = true
+		case len(o.work) < o.max:
+			changed = append(changed, requestState{seq: w.Request.Seq, state: requestClaimed, slot: int64(o.lease.Slot)})
+			w.TaskID, w.TaskParams = t.id, []byte(t.params)
+			w.TaskResults, w.TaskPages = t.results, t.finished
+			o.work = append(o.work, w)
 		}
-		w.TaskID, w.TaskParams = t.id, []byte(t.params)
-		w.TaskResults, w.TaskPages = t.results, t.finished
-		o.work = append(o.work, w)
 	}
-	return len(work), nil
+	err = b.tx.exec(ctx, claimRequests, len(changed), func(i int, args []any) {
+		args[0], args[1], args[2], args[3] = r.PK, changed[i].seq, changed[i].state, changed[i].slot
+	})
+	if err != nil {
+		return false, fmt.Errorf("claim requests: %w", err)
+	}
+	return again, nil
+}
+
+// claimable reads the first n requests that nobody works on, with their tasks.
+func (b *batch) claimable(ctx context.Context, r *batchRun, n int) (work []shoal.Work, err error) {
+	seqs, err := collect(ctx, b.tx, scanInt, claimableRequests, r.PK, n)
+	if err != nil || len(seqs) == 0 {
+		return nil, err
+	}
+	var tasks []int64
+	err = b.tx.query(ctx, readRequests, len(seqs),
+		func(i int, args []any) { args[0], args[1] = r.PK, seqs[i] },
+		func(rows *sql.Rows) error {
+			var w shoal.Work
+			var digest []byte
+			q := &w.Request
+			err := rows.Scan(&q.Seq, &w.TaskSeq, &digest, &q.URL, &q.Page, &q.Depth, &q.Attempts, &q.Carry, &q.Extra)
+			if err != nil {
+				return err
+			}
+			q.Digest = shoal.Digest(digest)
+			work, tasks = append(work, w), append(tasks, w.TaskSeq)
+			return nil
+		})
+	if err != nil {
+		return nil, fmt.Errorf("read requests: %w", err)
+	}
+	slices.SortFunc(work, func(x, y shoal.Work) int { return cmp.Compare(x.Request.Seq, y.Request.Seq) })
+	return work, b.loadTasks(ctx, r, tasks)
 }
 
 // claimTasks claims the first requests of new tasks.
 func (b *batch) claimTasks(ctx context.Context, r *batchRun, o *op) error {
-	from := len(o.work)
-	args := []any{r.PK, int64(o.lease.Slot), int64(o.max - from), b.now}
-	err := b.tx.scan(ctx, claimTasks, args, func(rows *sql.Rows) error {
-		w := shoal.Work{First: true}
-		if err := rows.Scan(&w.TaskSeq, &w.TaskID, &w.TaskParams, &w.Request.Attempts, &w.TaskResults, &w.TaskPages); err != nil {
-			return err
-		}
-		delete(r.tasks, w.TaskSeq) // what was read of it is out of date
-		o.work = append(o.work, w)
-		return nil
+	seqs, err := collect(ctx, b.tx, scanInt, claimableTasks, r.PK, o.max-len(o.work))
+	if err != nil {
+		return fmt.Errorf("look for tasks: %w", err)
+	}
+	if err := b.loadTasks(ctx, r, seqs); err != nil {
+		return err
+	}
+	for _, seq := range seqs {
+		t := r.tasks[seq]
+		t.state, t.claimedBy = taskRunning, int64(o.lease.Slot)
+		o.work = append(o.work, shoal.Work{
+			First: true, TaskSeq: seq, TaskID: t.id, TaskParams: []byte(t.params),
+			TaskResults: t.results, TaskPages: t.finished, Request: shoal.Request{Attempts: int(t.attempts)},
+		})
+	}
+	err = b.tx.exec(ctx, claimTasks, len(seqs), func(i int, args []any) {
+		args[0], args[1], args[2], args[3] = r.PK, seqs[i], int64(o.lease.Slot), b.now
 	})
 	if err != nil {
 		return fmt.Errorf("claim tasks: %w", err)
 	}
-	slices.SortFunc(o.work[from:], func(x, y shoal.Work) int { return cmp.Compare(x.TaskSeq, y.TaskSeq) })
 	return nil
 }

@@ -48,7 +48,7 @@ func (s *Store) AcquireLease(ctx context.Context, run shoal.RunID, slot int, own
 		if err != nil {
 			return err
 		}
-		return returnWork(ctx, tx, r.PK, slot)
+		return s.returnWork(ctx, tx, r.PK, int64(slot))
 	})
 	if err != nil {
 		return l, fmt.Errorf("acquire lease: %w", err)
@@ -71,7 +71,7 @@ func (s *Store) ReleaseLease(ctx context.Context, l shoal.Lease) error {
 		if n, err := res.RowsAffected(); err != nil || n == 0 {
 			return err
 		}
-		return returnWork(ctx, tx, l.RunPK, l.Slot)
+		return s.returnWork(ctx, tx, l.RunPK, int64(l.Slot))
 	})
 	if errors.Is(err, shoal.ErrRunNotFound) {
 		return nil
@@ -123,19 +123,37 @@ func (s *Store) writeSoon(ctx context.Context, f func(ctx context.Context, tx *s
 }
 
 const (
-	returnRequests = `UPDATE frontier SET state = 0, slot = NULL WHERE run_pk = $1 AND slot = $2 AND state = 1`
-	// A task that has ended while its own request was on its way stays ended.
-	returnTasks = `UPDATE run_tasks SET state = CASE WHEN state = 1 THEN 0 ELSE state END, claimed_by = NULL
-		WHERE run_pk = $1 AND claimed_by = $2`
+	claimedRequests = `SELECT seq FROM frontier WHERE run_pk = $1 AND slot = $2 AND state = 1`
+	claimedTasks    = `SELECT seq FROM run_tasks WHERE run_pk = $1 AND claimed_by = $2`
 )
+
+// returnTasks gives tasks back that had claimed their own request. One that
+// has ended while the request was on its way stays ended.
+var returnTasks = &bulk{types: []string{"bigint", "bigint"}, text: `
+	WITH v (run_pk, seq) AS ({rows})
+	UPDATE run_tasks AS t SET state = CASE WHEN t.state = 1 THEN 0 ELSE t.state END, claimed_by = NULL
+	FROM v WHERE t.run_pk = v.run_pk AND t.seq = v.seq`}
 
 // returnWork makes what a slot has claimed claimable again. The caller has
 // locked the run.
-func returnWork(ctx context.Context, tx *sql.Tx, run int64, slot int) error {
-	if _, err := tx.ExecContext(ctx, returnRequests, run, slot); err != nil {
+func (s *Store) returnWork(ctx context.Context, tx *sql.Tx, run, slot int64) error {
+	hot := s.stmts.unprepared(tx)
+	requests, err := collect(ctx, tx, scanInt, claimedRequests, run, slot)
+	if err != nil {
+		return fmt.Errorf("look for claimed requests: %w", err)
+	}
+	err = hot.exec(ctx, updateRequests, len(requests), func(i int, args []any) {
+		args[0], args[1], args[2] = run, requests[i], int64(requestPending)
+	})
+	if err != nil {
 		return fmt.Errorf("return requests: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, returnTasks, run, slot); err != nil {
+	tasks, err := collect(ctx, tx, scanInt, claimedTasks, run, slot)
+	if err != nil {
+		return fmt.Errorf("look for claimed tasks: %w", err)
+	}
+	err = hot.exec(ctx, returnTasks, len(tasks), func(i int, args []any) { args[0], args[1] = run, tasks[i] })
+	if err != nil {
 		return fmt.Errorf("return tasks: %w", err)
 	}
 	return nil
@@ -143,13 +161,13 @@ func returnWork(ctx context.Context, tx *sql.Tx, run int64, slot int) error {
 
 // dropLeases ends every slot's right to commit and returns its work. Tokens
 // stay, so that the next holder's is greater.
-func dropLeases(ctx context.Context, tx *sql.Tx, run int64) error {
+func (s *Store) dropLeases(ctx context.Context, tx *sql.Tx, run int64) error {
 	slots, err := collect(ctx, tx, scanInt, `SELECT slot FROM leases WHERE run_pk = $1 AND owner IS NOT NULL ORDER BY slot`, run)
 	if err != nil {
 		return fmt.Errorf("read leases: %w", err)
 	}
 	for _, slot := range slots {
-		if err := returnWork(ctx, tx, run, int(slot)); err != nil {
+		if err := s.returnWork(ctx, tx, run, slot); err != nil {
 			return err
 		}
 	}

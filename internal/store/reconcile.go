@@ -77,7 +77,7 @@ func (s *Store) expireLeases(ctx context.Context, all bool) error {
 				return err
 			}
 			for _, slot := range slots {
-				if err := returnWork(ctx, tx, pk, int(slot)); err != nil {
+				if err := s.returnWork(ctx, tx, pk, slot); err != nil {
 					return err
 				}
 			}
