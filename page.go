@@ -83,6 +83,8 @@ type Page struct {
 	Rows      []Row
 	// Found are newly found requests; the store drops those already known.
 	Found []Request
+	// Urgent asks for a commit without waiting for more pages to share it with.
+	Urgent bool
 	// CloseTask ends the run task after this page with CloseReason
 	// (TaskMaxResults, TaskFetchSince, …), leaving the rest of its frontier.
 	CloseTask   bool

@@ -67,15 +67,14 @@ type API struct {
 	stopping  <-chan struct{}
 
 	mux      *http.ServeMux
-	docs     documents
+	docs     func() documents // made when first asked for
 	calls    sync.Pool
 	looks    looks
 	idPrefix [8]byte
 	idNext   atomic.Uint64
 }
 
-// New returns the API. It panics when the embedded documents are broken, which
-// the tests rule out.
+// New returns the API.
 func New(o Options) *API {
 	a := &API{
 		store: o.Store, runs: o.Runs, catalogue: o.Catalogue, seal: o.Seal, blob: o.Blob,
@@ -90,7 +89,7 @@ func New(o Options) *API {
 	}
 	rand.Read(a.idPrefix[:])
 	a.limits = newLimiter(o.Limits, a.now)
-	a.docs = renderDocuments(o.Version)
+	a.docs = sync.OnceValue(func() documents { return renderDocuments(o.Version) })
 	a.calls.New = func() any { return &call{a: a, buf: make([]byte, 0, 2048)} }
 	a.mux = a.newMux()
 	return a

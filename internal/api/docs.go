@@ -291,15 +291,15 @@ func (c *call) document(contentType string, body []byte) error {
 }
 
 func (a *API) openapiYAML(c *call) error {
-	return c.document("application/yaml", a.docs.yaml)
+	return c.document("application/yaml", a.docs().yaml)
 }
 
 func (a *API) openapiJSON(c *call) error {
-	return c.document("application/json", a.docs.json)
+	return c.document("application/json", a.docs().json)
 }
 
 // docsPage is the readable reference. It loads nothing from anywhere.
 func (a *API) docsPage(c *call) error {
 	c.w.Header()["Content-Security-Policy"] = []string{"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"}
-	return c.document("text/html; charset=utf-8", a.docs.html)
+	return c.document("text/html; charset=utf-8", a.docs().html)
 }

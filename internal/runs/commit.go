@@ -14,6 +14,9 @@ import (
 // of the slot wait for their commit already.
 func (w *worker) submit(ctx context.Context, page *shoal.Page) {
 	page.Lease = w.lease
+	// The store may let a page wait for company, but not when the slot is about
+	// to wait for it, nor when other slots have nothing to do without its links.
+	page.Urgent = w.uncommitted.Add(1) >= maxUncommitted || len(page.Found) > 0 && w.ses.idle.Load() > 0
 	select {
 	case w.queue <- page:
 		return
@@ -36,6 +39,7 @@ func (w *worker) flush() {
 func (w *worker) commit(ctx context.Context) {
 	for page := range w.queue {
 		result, err := w.s.store.CommitPage(ctx, page)
+		w.uncommitted.Add(-1)
 		if err != nil {
 			w.refused(ctx, page, err)
 			continue

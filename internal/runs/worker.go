@@ -22,6 +22,10 @@ const (
 	// batchTime is what a batch should take, so that slots share fairly and a
 	// claim costs little beside the work it brings.
 	batchTime = time.Second
+	// claimAhead is how many requests before its end a batch's successor is
+	// claimed, and slowPage what a page may take at most for that.
+	claimAhead = 2
+	slowPage   = 250 * time.Millisecond
 	// idleTime is how long a slot waits for work before it lets others have
 	// its place among the workers.
 	idleTime = 5 * time.Second
@@ -45,7 +49,17 @@ type worker struct {
 	mu         sync.Mutex
 	err        error // first failure of a commit
 
+	// uncommitted counts the pages between the queue and their commit.
+	uncommitted atomic.Int64
+
 	pageTime time.Duration // moving average
+	ahead    chan claim    // the claim made in advance, nil when none is
+}
+
+// claim is what a claim brought.
+type claim struct {
+	batch []shoal.Work
+	err   error
 }
 
 func newWorker(s *Service, ses *session, l shoal.Lease) *worker {
@@ -65,10 +79,11 @@ func (w *worker) work(ctx context.Context) error {
 	commits, end := w.commitContext(ctx)
 	defer end()
 	defer w.flush()
+	defer w.claimed() // what was claimed in advance goes back with the lease
 
 	var idle time.Duration
 	for w.wanted(ctx) && time.Now().Before(until) {
-		batch, err := w.s.store.Claim(ctx, w.lease, w.batchSize())
+		batch, err := w.claim(ctx)
 		switch {
 		case errors.Is(err, shoal.ErrFenced):
 			w.lost.Store(true)
@@ -89,10 +104,45 @@ func (w *worker) work(ctx context.Context) error {
 			if !w.wanted(ctx) || !time.Now().Before(until) {
 				break // the rest goes back with the lease
 			}
+			if i >= len(batch)-claimAhead {
+				w.claimAhead(ctx)
+			}
 			w.one(ctx, commits, &batch[i])
 		}
 	}
 	return w.failure()
+}
+
+// claim takes what was claimed in advance, or claims now.
+func (w *worker) claim(ctx context.Context) ([]shoal.Work, error) {
+	if c := w.claimed(); len(c.batch) > 0 || c.err != nil {
+		return c.batch, c.err
+	}
+	return w.s.store.Claim(ctx, w.lease, w.batchSize())
+}
+
+// claimAhead begins to claim the next batch while the last requests of this
+// one are worked, so that the slot need not wait for it. Where pages take long
+// or other slots have nothing to do, work is better left to whoever is free.
+func (w *worker) claimAhead(ctx context.Context) {
+	if w.ahead != nil || w.pageTime == 0 || w.pageTime > slowPage || w.ses.idle.Load() > 0 {
+		return
+	}
+	ahead, size := make(chan claim, 1), w.batchSize()
+	w.ahead = ahead
+	go func() {
+		batch, err := w.s.store.Claim(ctx, w.lease, size)
+		ahead <- claim{batch, err}
+	}()
+}
+
+// claimed waits for the claim made in advance and returns it.
+func (w *worker) claimed() (c claim) {
+	if w.ahead != nil {
+		c = <-w.ahead
+		w.ahead = nil
+	}
+	return c
 }
 
 // commitContext returns the context of the slot's commits: a page that was
