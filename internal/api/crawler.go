@@ -191,6 +191,16 @@ type wireAttribute struct {
 	Description string `json:"description"`
 }
 
+// showAttribute shows an attribute as clients group them: main ones are always
+// collected and belong to the core step, the others to the function that is to be on.
+func showAttribute(at *shoal.Attribute) wireAttribute {
+	w := wireAttribute{at.Name, string(at.Type), at.Example, at.Function, at.Function == "", at.Description}
+	if w.IsMain {
+		w.Function = shoal.BaseFunction
+	}
+	return w
+}
+
 // crawlerAttributes is public for public crawlers.
 func (a *API) crawlerAttributes(c *call) error {
 	info, err := c.crawler()
@@ -205,7 +215,7 @@ func (a *API) crawlerAttributes(c *call) error {
 	}
 	data := []wireAttribute{}
 	for _, at := range info.Result {
-		data = append(data, wireAttribute{at.Name, string(at.Type), at.Example, at.Function, at.IsMain, at.Description})
+		data = append(data, showAttribute(&at))
 	}
 	return c.json(http.StatusOK, struct {
 		Data []wireAttribute `json:"data"`

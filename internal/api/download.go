@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -89,7 +90,8 @@ func (a *API) runDownload(c *call) error {
 		return err
 	}
 	t := downloadToken{format: shoal.FormatCSV, fields: names(q, "fields"), omit: names(q, "omit")}
-	if f := q.Get("format"); f != "" {
+	// The MCP server calls it file_format.
+	if f := cmp.Or(q.Get("format"), q.Get("file_format")); f != "" {
 		t.format = shoal.Format(f)
 	}
 	if !knownFormat(t.format) {

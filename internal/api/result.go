@@ -68,25 +68,8 @@ type selection struct {
 // selection reads and checks squid or run, task, fields, omit and unique.
 func (c *call) selection(q url.Values) (selection, error) {
 	var sel selection
-	if q.Has("squid") == q.Has("run") {
-		code, message := "ParamsNeeded", "Give squid or run: whose results are wanted"
-		if q.Has("squid") {
-			code, message = "MultipleParamsNeeded", "Give either squid or run, not both"
-		}
-		return sel, shoal.Invalid(code, "squid,run", "%s", message)
-	}
-	sel.query.Workspace = c.ws
 	var err error
-	if sel.query.Squid, err = idParam[shoal.SquidID](q, "squid", shoal.ErrSquidNotFound); err != nil {
-		return sel, err
-	}
-	if sel.query.Run, err = idParam[shoal.RunID](q, "run", shoal.ErrRunNotFound); err != nil {
-		return sel, err
-	}
-	if sel.query.Squid == "" && sel.query.Run == "" {
-		return sel, shoal.Invalid("ParamsNeeded", "squid,run", "squid and run must not be empty")
-	}
-	if sel.query.Task, err = idParam[shoal.TaskID](q, "task", shoal.ErrTaskNotFound); err != nil {
+	if sel.query, err = c.whose(q); err != nil {
 		return sel, err
 	}
 	if sel.unique, err = boolean(q, "unique"); err != nil {
@@ -98,6 +81,36 @@ func (c *call) selection(q url.Values) (selection, error) {
 	}
 	sel.cols.Select, sel.cols.Omit = names(q, "fields"), names(q, "omit")
 	return sel, c.columns(&sel.cols, crawler)
+}
+
+// whose reads squid or run, and task. A task alone stands for itself within its
+// squid: the Python SDK asks so.
+func (c *call) whose(q url.Values) (rq shoal.ResultQuery, err error) {
+	rq.Workspace = c.ws
+	if q.Has("squid") && q.Has("run") {
+		return rq, shoal.Invalid("MultipleParamsNeeded", "squid,run", "Give either squid or run, not both")
+	}
+	if rq.Squid, err = idParam[shoal.SquidID](q, "squid", shoal.ErrSquidNotFound); err != nil {
+		return rq, err
+	}
+	if rq.Run, err = idParam[shoal.RunID](q, "run", shoal.ErrRunNotFound); err != nil {
+		return rq, err
+	}
+	if rq.Task, err = idParam[shoal.TaskID](q, "task", shoal.ErrTaskNotFound); err != nil {
+		return rq, err
+	}
+	switch {
+	case rq.Squid != "" || rq.Run != "":
+	case q.Has("squid") || q.Has("run"):
+		err = shoal.Invalid("ParamsNeeded", "squid,run", "squid and run must not be empty")
+	case rq.Task == "":
+		err = shoal.Invalid("ParamsNeeded", "squid,run", "Give squid or run: whose results are wanted")
+	default:
+		var t shoal.Task
+		t, err = c.a.store.Task(c.ctx(), c.ws, rq.Task)
+		rq.Squid = t.SquidID
+	}
+	return rq, err
 }
 
 // source checks that the squid or run exists, and names its crawler.

@@ -46,9 +46,11 @@ type wireSquid struct {
 	NotificationsParams runNotify     `json:"notifications_params"`
 }
 
+// squidAccount is a linked account and its state, as the account itself shows it.
 type squidAccount struct {
 	ID     shoal.AccountID `json:"id"`
 	Object string          `json:"object"`
+	Status orNull          `json:"status"`
 }
 
 type wireSchedule struct {
@@ -66,7 +68,7 @@ func (c *call) appendSquid(b []byte, s *shoal.Squid) []byte {
 	w := wireSquid{
 		ID: s.ID, Object: "squid", CreatedAt: stamp(s.CreatedAt), Name: s.Name,
 		IsActive: s.IsActive, IsReady: s.IsReady(), Crawler: s.CrawlerID, CrawlerName: s.CrawlerSlug,
-		Concurrency: s.Concurrency, Params: map[string]any{}, Account: accountRefs(s.Accounts),
+		Concurrency: s.Concurrency, Params: map[string]any{}, Account: c.accountRefs(s.Accounts),
 		ToComplete: s.ToComplete, Message: orNull(s.Message), TotalRuns: s.TotalRuns,
 		ExportRuns: true, ExportUniqueResults: s.ExportUniqueResults, NoLineBreaks: s.NoLineBreaks,
 		wireDelivery: c.a.showDelivery(&s.Delivery), Email: orNull(s.Delivery.Email),
@@ -96,10 +98,14 @@ func (c *call) appendSquid(b []byte, s *shoal.Squid) []byte {
 	return appendJSON(b, w)
 }
 
-func accountRefs(ids []shoal.AccountID) []squidAccount {
+func (c *call) accountRefs(ids []shoal.AccountID) []squidAccount {
 	out := []squidAccount{}
 	for _, id := range ids {
-		out = append(out, squidAccount{id, "account"})
+		ref := squidAccount{ID: id, Object: "account"}
+		if v, err := c.a.store.Account(c.ctx(), c.ws, id); err == nil {
+			ref.Status = orNull(v.StatusInfo)
+		}
+		out = append(out, ref)
 	}
 	return out
 }

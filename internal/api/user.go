@@ -22,9 +22,19 @@ type wireUser struct {
 	CreditInterval string       `json:"credit_interval"`
 }
 
+// wirePlan is what the workspace is on; the CLI shows its name and status.
 type wirePlan struct {
 	Name     string `json:"name"`
+	Status   string `json:"status"`
 	Interval string `json:"interval"`
+}
+
+// planStatus is active unless an invoice is overdue.
+func planStatus(b *shoal.Balance) string {
+	if b.HasUnpaidBill {
+		return "past_due"
+	}
+	return "active"
 }
 
 func (a *API) me(c *call) error {
@@ -39,7 +49,7 @@ func (a *API) me(c *call) error {
 	return c.json(http.StatusOK, wireUser{
 		ID: u.ID, Object: "user", Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		IsActive: u.IsActive, DateJoined: stamp(u.DateJoined), EmailVerified: u.EmailVerified,
-		Plan: []wirePlan{{b.PlanName, b.Interval}}, LoginCount: u.LoginCount, IsStaff: u.IsStaff,
+		Plan: []wirePlan{{b.PlanName, planStatus(&b), b.Interval}}, LoginCount: u.LoginCount, IsStaff: u.IsStaff,
 		CreditInterval: b.Interval,
 	})
 }

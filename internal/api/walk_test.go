@@ -108,6 +108,7 @@ func (w *world) walkTasks(squid, url string) {
 	}
 	newest := list[0].(map[string]any)["id"].(string)
 	w.get("/v1/tasks/" + newest)
+	w.post("/v1/squid/estimate", map[string]any{"squid": squid})
 	w.ok(200, "DELETE", "/v1/tasks/"+newest, nil)
 	w.ok(404, "GET", "/v1/tasks/"+newest, nil)
 	up := w.upload(squid, "tasks.csv", []byte("url\n"+url+"/1\nnot a url\n"+url+"/0\n"), nil)
