@@ -233,11 +233,33 @@ func (p *platform) purge(ctx context.Context, raw json.RawMessage) (jobs.Outcome
 	if err := json.Unmarshal(raw, &args); err != nil {
 		return jobs.Done, fmt.Errorf("read purge job: %w", err)
 	}
+	if err := p.removeFiles(ctx, args); err != nil {
+		return jobs.Done, err
+	}
 	more, err := p.store.Purge(ctx, args)
 	if more && err == nil {
 		return jobs.Again, nil
 	}
 	return jobs.Done, err
+}
+
+// removeFiles removes the files of what was deleted, and only then the rows
+// that name them: a file is never left without a name.
+func (p *platform) removeFiles(ctx context.Context, args jobs.PurgeArgs) error {
+	for {
+		names, err := p.store.DoomedBlobs(ctx, args)
+		if err != nil || len(names) == 0 {
+			return err
+		}
+		for _, name := range names {
+			if err := p.blobs.Delete(ctx, name); err != nil {
+				return err
+			}
+		}
+		if err := p.store.ForgetBlobs(ctx, args, names); err != nil {
+			return err
+		}
+	}
 }
 
 // bootstrap makes the workspace and its admin at the first start.
