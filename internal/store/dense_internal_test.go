@@ -166,7 +166,7 @@ func TestDenseListFindsEveryRow(t *testing.T) {
 			m.loseSpan(t, span{islands[i-1].upto, islands[i].after}, false)
 		}
 		m.check(t, rnd)
-		for range 12 {
+		for range 8 {
 			if rnd.IntN(4) == 0 {
 				at := rnd.IntN(len(m.living) - 400)
 				m.loseSpan(t, span{m.living[at], m.living[at+rnd.IntN(400)]}, true)

@@ -65,10 +65,10 @@ func TestResultListsAgreeWithAModel(t *testing.T) {
 		}
 		var living []modelRun
 		var doomed []shoal.Run
-		for step := range 14 {
+		for step := range 12 {
 			var rows []shoal.Row
 			m := modelRun{}
-			for i := range []int{0, 1, 7, 700, 1999, 2600}[rnd.IntN(6)] {
+			for i := range []int{0, 1, 7, 600, 1000, 2100}[rnd.IntN(6)] {
 				rows = append(rows, storetest.Row(fmt.Sprint("run ", step, " row ", i)))
 				m.rows = append(m.rows, string(rows[i].Data))
 			}
@@ -89,9 +89,9 @@ func TestResultListsAgreeWithAModel(t *testing.T) {
 			var all []string
 			for _, m := range living {
 				all = append(all, m.rows...)
-				same(t, e, "run", shoal.ResultQuery{Run: m.run.ID}, 1+rnd.IntN(900), m.rows)
+				same(t, e, "run", shoal.ResultQuery{Run: m.run.ID}, 1+len(m.rows)/(1+rnd.IntN(5)), m.rows)
 			}
-			same(t, e, "squid", shoal.ResultQuery{Squid: q.ID}, 50+rnd.IntN(900), all)
+			same(t, e, "squid", shoal.ResultQuery{Squid: q.ID}, 1+len(all)/(1+rnd.IntN(20)), all)
 		}
 	})
 }

@@ -160,12 +160,12 @@ func TestTaskListsAgreeWithAModel(t *testing.T) {
 		q := newSquid(t, e, "")
 		rnd := rand.New(rand.NewPCG(7, 11))
 		m := &taskModel{}
-		for step := range 60 {
+		for step := range 40 {
 			switch choice := rnd.IntN(10); {
 			case choice < 4:
 				param := []string{"url", "city"}[rnd.IntN(2)]
 				from := rnd.IntN(4000)
-				for _, a := range addTasks(t, e, q.ID, newTasks(param, from, from+rnd.IntN(1500))) {
+				for _, a := range addTasks(t, e, q.ID, newTasks(param, from, from+rnd.IntN(1200))) {
 					m.tasks = append(m.tasks, listedTask{a.ID, param})
 				}
 			case choice < 8:
@@ -176,7 +176,7 @@ func TestTaskListsAgreeWithAModel(t *testing.T) {
 					}
 					m.tasks = slices.Delete(m.tasks, at, at+1)
 				}
-			case choice == 8 && step > 20:
+			case choice == 8 && step > 12:
 				taskType := []string{"", "url", "params"}[rnd.IntN(3)]
 				n, err := e.Store.EmptySquid(t.Context(), e.Workspace, q.ID, taskType)
 				if err != nil || n != int64(len(m.ids(taskType))) {
