@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,11 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"shoal/client"
 	"shoal/internal/fixtures"
+	"shoal/internal/pgtest"
 )
 
 // TestHostileTargets runs a task against each kind of misbehaviour: every run
@@ -297,4 +300,59 @@ func quiet(t *testing.T, target *fixtures.Counter) {
 		t.Error("a paused run made a request")
 	case <-time.After(time.Second):
 	}
+}
+
+// TestFrozenWorker: two servers on one PostgreSQL, one of which is frozen past
+// its leases and thawed when its work is long done by the other.
+func TestFrozenWorker(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Database(t)
+	paced := fixtures.Paced(400, 100*time.Millisecond)
+	target := fixtures.Count(paced)
+	first := newServer(t, t.TempDir(), database, "--crawlers", "testdata")
+	first.start()
+	id := first.begin("paced", site(t, target)+"/", 4)
+	<-target.Reached(40)
+	second := newServer(t, t.TempDir(), database, "--crawlers", "testdata")
+	second.start()
+	if err := first.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	frozen := target.Total()
+	// The leases of the frozen one run out after 20 s; then the other works.
+	select {
+	case <-target.Reached(frozen + 20):
+	case <-time.After(45 * time.Second):
+		t.Fatal("the second server did not take the work over within 45 s")
+	}
+	if err := first.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	checkRun(t, second, second.await(id, 2*time.Minute, func(r *client.Run) bool { return r.IsDone }), paced)
+}
+
+// TestDatabaseConnectionsAreCut: PostgreSQL ends every connection of the
+// server, several times in one run.
+func TestDatabaseConnectionsAreCut(t *testing.T) {
+	t.Parallel()
+	database := pgtest.Database(t)
+	paced := fixtures.Paced(300, 50*time.Millisecond)
+	target := fixtures.Count(paced)
+	srv := newServer(t, t.TempDir(), database, "--crawlers", "testdata")
+	srv.start()
+	id := srv.begin("paced", site(t, target)+"/", 4)
+	admin, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	for n := 30; n <= 150; n += 30 {
+		<-target.Reached(n)
+		const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND pid <> pg_backend_pid()`
+		if _, err := admin.ExecContext(t.Context(), cut); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkRun(t, srv, srv.await(id, 2*time.Minute, func(r *client.Run) bool { return r.IsDone }), paced)
 }

@@ -176,6 +176,10 @@ func (s *server) await(run string, within time.Duration, ok func(*client.Run) bo
 	var last *client.Run
 	for {
 		r, err := s.client().WaitRun(ctx, run, time.Second)
+		// 503 asks to come again: the database is away for a moment.
+		if e, ok := errors.AsType[*client.Error](err); ok && e.Status == http.StatusServiceUnavailable {
+			continue
+		}
 		if err != nil && ctx.Err() == nil {
 			s.t.Fatal(err)
 		}

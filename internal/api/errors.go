@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"strings"
 
 	"shoal"
 )
@@ -43,6 +46,23 @@ var errMethod methodError
 // errStopping refuses what would outlast the server.
 var errStopping = &shoal.Error{Kind: shoal.KindUnavailable, Code: "SomethingWentWrong",
 	Message: "The server is stopping; try again in a few seconds"}
+
+// errDatabaseAway answers while PostgreSQL restarts or cuts its connections.
+var errDatabaseAway = &shoal.Error{Kind: shoal.KindUnavailable, Code: "SomethingWentWrong",
+	Message: "The database does not answer at the moment; try again in a few seconds"}
+
+// databaseAway reports whether err says that the connection to the database
+// broke or could not be made: SQLSTATE classes 08 (connection exception) and
+// 57P (operator intervention), or the network's own word.
+func databaseAway(err error) bool {
+	var coded interface{ SQLState() string }
+	if errors.As(err, &coded) {
+		state := coded.SQLState()
+		return strings.HasPrefix(state, "08") || strings.HasPrefix(state, "57P")
+	}
+	_, network := errors.AsType[*net.OpError](err)
+	return network || errors.Is(err, driver.ErrBadConn)
+}
 
 // dropped is the error of a write to a client that has gone: nothing can be
 // answered any more, and nothing is wrong with us.
@@ -89,7 +109,11 @@ func (c *call) classify(err error) (status int, e *shoal.Error, typ string) {
 		return http.StatusMethodNotAllowed, &shoal.Error{Code: "MethodNotAllowed", Message: m.message}, "validation_error"
 	}
 	e, ok := errors.AsType[*shoal.Error](err)
-	if !ok {
+	switch {
+	case !ok && databaseAway(err):
+		c.a.log.Warn("the database is away", "request", c.id, "err", err)
+		e = errDatabaseAway
+	case !ok:
 		e = &shoal.Error{Err: err}
 	}
 	k := kinds[e.Kind]
