@@ -150,18 +150,10 @@ func TestSquidAccounts(t *testing.T) {
 		sync := w.post("/v1/accounts/cookies", map[string]any{"type": kind, "cookies": map[string]any{"session": "s", "n": 7}})
 		account := w.get("/v1/synchronize/" + sync.str("id")).str("account_hash")
 		squid := w.squid()
-		// No crawler of this version takes an account, so that the API refuses to link one.
-		if a := w.ok(400, "POST", "/v1/squids/"+squid, map[string]any{"accounts": []string{account}}); a.code() != "InvalidParam" {
-			t.Errorf("an account that nobody needs: %s", a.body)
+		if a := w.ok(404, "POST", "/v1/squids/"+squid, map[string]any{"accounts": []string{strings.Repeat("0", 32)}}); a.code() != "AccountDoesNotExist" {
+			t.Errorf("an account that does not exist: %s", a.body)
 		}
-		if a := w.get("/v1/squids/" + squid); len(a.json["accounts"].([]any)) != 0 {
-			t.Errorf("accounts: %s", a.body)
-		}
-		_, err := w.Store.UpdateSquid(t.Context(), w.Workspace, shoal.SquidID(squid),
-			shoal.SquidPatch{Accounts: &[]shoal.AccountID{shoal.AccountID(account)}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w.post("/v1/squids/"+squid, map[string]any{"accounts": []string{account}})
 		linked := w.get("/v1/squids/" + squid).json["accounts"].([]any)
 		if len(linked) != 1 {
 			t.Fatalf("accounts: %v", linked)

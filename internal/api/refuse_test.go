@@ -57,7 +57,7 @@ func TestRefusals(t *testing.T) {
 		{"a param's type", "POST", sq, `{"params":{"max_pages":"many"}}`, nil, 400, "InvalidParamType", "max_pages"},
 		{"an unknown function", "POST", sq, `{"params":{"functions":{"nope":true}}}`, nil, 400, "ParamsInvalid", "nope"},
 		{"functions no object", "POST", sq, `{"params":{"functions":[]}}`, nil, 400, "InvalidParamType", "params.functions"},
-		{"accounts of none", "POST", sq, `{"accounts":["` + squid + `"]}`, nil, 400, "InvalidParam", "accounts"},
+		{"accounts of none", "POST", sq, `{"accounts":["` + squid + `"]}`, nil, 404, "AccountDoesNotExist", "account"},
 		{"a wrong type to empty", "POST", sq + "/empty", `{"type":"all"}`, nil, 400, "InvalidParameterValue", "type"},
 		{"no tasks", "POST", "/v1/tasks", `{"squid":"` + squid + `","tasks":[]}`, nil, 400, "ParamsNeeded", "tasks"},
 		{"a task that is none", "POST", "/v1/tasks", `{"squid":"` + squid + `","tasks":[{"url":"https://a.example"},7]}`, nil, 400, "InvalidParamType", "tasks[1]"},

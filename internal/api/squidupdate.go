@@ -61,7 +61,7 @@ func (c *call) squidPatch(f *fields, s *shoal.Squid, p Program) (shoal.SquidPatc
 	if err := paramsPatch(f, s, p, &patch); err != nil {
 		return patch, err
 	}
-	return patch, c.accountsPatch(f, p, &patch)
+	return patch, c.accountsPatch(f, &patch)
 }
 
 func flagPtr(f *fields, key string) *bool {
@@ -179,7 +179,7 @@ func cloned(m map[string]any) map[string]any {
 }
 
 // accountsPatch reads the accounts to link: ids, or objects that have one.
-func (c *call) accountsPatch(f *fields, p Program, patch *shoal.SquidPatch) error {
+func (c *call) accountsPatch(f *fields, patch *shoal.SquidPatch) error {
 	if !f.has("accounts") {
 		return nil
 	}
@@ -199,9 +199,6 @@ func (c *call) accountsPatch(f *fields, p Program, patch *shoal.SquidPatch) erro
 	}
 	if err := f.error(); err != nil {
 		return err
-	}
-	if len(ids) > 0 && p.Info().Account == nil {
-		return shoal.Invalid("InvalidParam", "accounts", "The crawler %s uses no account", p.Info().Name)
 	}
 	for _, id := range ids {
 		if _, err := c.a.store.Account(c.ctx(), c.ws, id); err != nil {
