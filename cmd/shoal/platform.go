@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,8 @@ type platformConfig struct {
 	publicURL string
 	token     string         // the admin key to create at the first start
 	proxies   []netip.Prefix // whose X-Forwarded headers are believed
-	work      bool           // work runs and other jobs, besides answering requests
+	limits    api.Limits
+	work      bool // work runs and other jobs, besides answering requests
 }
 
 // platform is Shoal in one process: store, jobs, engine and API, wired.
@@ -194,7 +196,7 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 		AllowPrivate: p.cfg.AllowPrivateTargets, Allow: p.cfg.admit,
 		Hint: "to visit private addresses, start with --allow-private-targets (SHOAL_ALLOW_PRIVATE_TARGETS=true)",
 	})
-	p.fetcher = fetch.New(fetch.Options{Dial: dialer.DialContext, UserAgent: p.cfg.UserAgent})
+	p.fetcher = fetch.New(fetch.Options{Dial: dialer.DialContext, UserAgent: cmp.Or(p.cfg.UserAgent, fetch.DefaultUserAgent(version))})
 	engine := crawl.New(known, p.fetcher, nil)
 	config := runs.Config{Owner: p.name, Exclusive: p.exclusive(), DataDir: p.cfg.Data, MinFree: minFree(p.cfg.MinFree)}
 	var err error
@@ -205,7 +207,7 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 	p.api = api.New(api.Options{
 		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: apiCatalogue{known}, Seal: keys, Blob: p.blobs,
 		PublicURL: p.cfg.publicURL, TrustedProxies: p.cfg.proxies, Version: version,
-		Logger: p.cfg.log, Stopping: p.stopping,
+		Limits: p.cfg.limits, Logger: p.cfg.log, Stopping: p.stopping,
 	})
 	return nil
 }

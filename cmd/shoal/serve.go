@@ -10,17 +10,37 @@ import (
 	"net/netip"
 	"os"
 	"time"
+
+	"shoal/internal/api"
 )
 
 // serveCmd serves the API until it is told to stop.
 type serveCmd struct {
-	Addr      string   `help:"Address to listen on." default:"127.0.0.1:8080" env:"SHOAL_ADDR"`
-	Role      string   `help:"all, api (answers requests, works no runs) or worker (works runs, no API); api and worker need PostgreSQL." enum:"all,api,worker" default:"all" env:"SHOAL_ROLE"`
-	Token     string   `help:"Admin API key to create at the first start; without it one is made and shown once." env:"SHOAL_TOKEN" placeholder:"KEY"`
-	PublicURL string   `help:"Address that links in answers begin with, when it is not the request's." env:"SHOAL_PUBLIC_URL" placeholder:"URL"`
-	Proxies   []string `help:"Addresses or networks of proxies whose X-Forwarded headers are believed." name:"trusted-proxies" env:"SHOAL_TRUSTED_PROXIES" placeholder:"CIDR"`
-	Workers   int      `help:"Slots that this process works at once, over all runs." default:"64" env:"SHOAL_WORKERS"`
+	Addr      string     `help:"Address to listen on." default:"127.0.0.1:8080" env:"SHOAL_ADDR"`
+	Role      string     `help:"all, api (answers requests, works no runs) or worker (works runs, no API); api and worker need PostgreSQL." enum:"all,api,worker" default:"all" env:"SHOAL_ROLE"`
+	Token     string     `help:"Admin API key to create at the first start; without it one is made and shown once." env:"SHOAL_TOKEN" placeholder:"KEY"`
+	PublicURL string     `help:"Address that links in answers begin with, when it is not the request's." env:"SHOAL_PUBLIC_URL" placeholder:"URL"`
+	Proxies   []string   `help:"Addresses or networks of proxies whose X-Forwarded headers are believed." name:"trusted-proxies" env:"SHOAL_TRUSTED_PROXIES" placeholder:"CIDR"`
+	Workers   int        `help:"Slots that this process works at once, over all runs." default:"64" env:"SHOAL_WORKERS"`
+	Limits    limitFlags `embed:"" prefix:"limit-" envprefix:"SHOAL_LIMIT_"`
 	platformFlags
+}
+
+// limitFlags are the rate limits per API key; 0 is none.
+type limitFlags struct {
+	Squids   int `help:"Requests about squids, a minute and key; 0: no limit (hosted platforms: 120)." default:"0" env:"SQUIDS"`
+	Tasks    int `help:"Requests about tasks, a minute and key (90)." default:"0" env:"TASKS"`
+	Runtasks int `help:"Requests about run tasks, a minute and key (90)." default:"0" env:"RUNTASKS"`
+	Runs     int `help:"Requests about runs, a minute and key (120)." default:"0" env:"RUNS"`
+	Results  int `help:"Requests about results, a second and key (2)." default:"0" env:"RESULTS"`
+}
+
+// check refuses a negative limit.
+func (f limitFlags) check() error {
+	if min(f.Squids, f.Tasks, f.Runtasks, f.Runs, f.Results) < 0 {
+		return &exit{exitUsage, errors.New("a limit is 0 (none) or a number of requests, not negative")}
+	}
+	return nil
 }
 
 // Help is the long help of the verb.
@@ -36,6 +56,9 @@ func (c *serveCmd) Run(ctx context.Context, o *output) error {
 	if c.Role != "all" && c.Database == "" {
 		return &exit{exitUsage, fmt.Errorf("--role %s needs --database: a SQLite data directory belongs to one process", c.Role)}
 	}
+	if err := c.Limits.check(); err != nil {
+		return err
+	}
 	proxies, err := prefixes(c.Proxies)
 	if err != nil {
 		return err
@@ -47,6 +70,7 @@ func (c *serveCmd) Run(ctx context.Context, o *output) error {
 	}
 	cfg.log = slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
 	cfg.slotWorkers, cfg.publicURL, cfg.token, cfg.proxies = c.Workers, c.PublicURL, c.Token, proxies
+	cfg.limits = api.Limits{Squids: c.Limits.Squids, Tasks: c.Limits.Tasks, RunTasks: c.Limits.Runtasks, Runs: c.Limits.Runs, Results: c.Limits.Results}
 	cfg.work = c.Role != "api"
 	p, err := openPlatform(ctx, cfg)
 	if err != nil {

@@ -39,10 +39,10 @@ type Options struct {
 	Rand func() float64
 }
 
-// DefaultUserAgent names this software and where to read about it, so that a
-// site's owner can tell who visits.
+// DefaultUserAgent names this software, so that a site's owner can tell what
+// visits. Who runs it knows better whom to contact, and sets a User-Agent that says so.
 func DefaultUserAgent(version string) string {
-	return "Shoal/" + version + " (+https://github.com/shoal-scraper/shoal; self-hosted)"
+	return "Shoal/" + version + " (self-hosted web crawler)"
 }
 
 // Fetcher fetches. One is shared by all runs of a process, because the pace of a

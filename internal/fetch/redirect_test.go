@@ -156,7 +156,7 @@ func TestHeaders(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) { got = r })
 	f := newFetcher(t, fetch.Options{UserAgent: fetch.DefaultUserAgent("1.2.3")})
 	get(t, f, s.URL, fetch.Policy{})
-	if ua := got.UserAgent(); ua != "Shoal/1.2.3 (+https://github.com/shoal-scraper/shoal; self-hosted)" {
+	if ua := got.UserAgent(); ua != "Shoal/1.2.3 (self-hosted web crawler)" {
 		t.Errorf("the User-Agent is %q", ua)
 	}
 	policy := fetch.Policy{UserAgent: "Own/1", Header: map[string]string{"accept": "text/plain", "X-A": "policy", "X-B": "policy"}}
