@@ -14,16 +14,17 @@ import (
 	"shoal"
 )
 
-// Bounds of a batch. Under load the writer waits up to linger for lingerRows
-// rows or lingerPages pages, or a page that is urgent; it never takes more than
-// maxRows or maxPages. A batch of one page costs about 2 ms of CPU on SQLite,
-// each page more a tenth of that.
+// Bounds of a batch. A batch costs about 2 ms of CPU on SQLite whatever is in
+// it, so under load the writer waits up to linger for fullRows rows or
+// fullPages pages, or a page that is urgent. Beyond them it only takes what
+// comes without a pause, and never more than maxRows or maxPages.
 const (
-	linger      = 30 * time.Millisecond
-	lingerRows  = 2000
-	lingerPages = 64
-	maxRows     = 5000
-	maxPages    = 2000
+	linger    = 30 * time.Millisecond
+	pause     = 2 * time.Millisecond
+	fullRows  = 1000
+	fullPages = 64
+	maxRows   = 5000
+	maxPages  = 2000
 )
 
 // op is one page to commit or one claim to make, and its answer.
@@ -198,7 +199,10 @@ func (s *Store) gather(first *op, busy bool) []*op {
 	}
 	timer := time.NewTimer(linger)
 	defer timer.Stop()
-	for rows < lingerRows && len(batch) < lingerPages {
+	for rows < maxRows && len(batch) < maxPages {
+		if rows >= fullRows || len(batch) >= fullPages {
+			timer.Reset(pause)
+		}
 		select {
 		case o := <-s.ops:
 			batch, rows = append(batch, o), rows+o.rows()
