@@ -69,6 +69,8 @@ type RunStats struct {
 	ResultsDone    int64  `json:"results_done"`
 	FailedRequests int64  `json:"failed_requests"`
 	UpdatedAt      Time   `json:"updated_at"`
+	// ResumesAt is when a paused run goes on by itself; zero: not by time.
+	ResumesAt Time `json:"resumes_at"`
 }
 
 // LogEntry is one entry of a run's log.

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"mime"
@@ -42,6 +43,9 @@ func (c *call) readBody() ([]byte, error) {
 	if body == nil {
 		body = []byte{}
 	}
+	if isForm(c.r) && !beginsJSON(body) {
+		return nil, wrongType(c.r)
+	}
 	c.body = body
 	return body, nil
 }
@@ -62,13 +66,32 @@ func checkBodyHeaders(r *http.Request) error {
 		return nil
 	}
 	typ, params, err := mime.ParseMediaType(ct)
-	if err != nil || typ != "application/json" && !strings.HasSuffix(typ, "+json") {
-		return shoal.Invalid("InvalidParam", "Content-Type", "Content-Type is %q; send JSON as application/json", clip(ct, 80))
+	if err != nil || typ != "application/json" && !strings.HasSuffix(typ, "+json") && typ != formType {
+		return wrongType(r)
 	}
 	if cs := params["charset"]; cs != "" && !strings.EqualFold(cs, "utf-8") && !strings.EqualFold(cs, "utf8") {
 		return shoal.Invalid("BadEncoding", "Content-Type", "The charset is %q; send JSON in utf-8", clip(cs, 40))
 	}
 	return nil
+}
+
+func wrongType(r *http.Request) error {
+	return shoal.Invalid("InvalidParam", "Content-Type", "Content-Type is %q; send JSON as application/json", clip(r.Header.Get("Content-Type"), 80))
+}
+
+// formType is what curl -d and other plain clients call every body. JSON under
+// it is accepted: a form does not begin with a bracket.
+const formType = "application/x-www-form-urlencoded"
+
+func isForm(r *http.Request) bool {
+	typ, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && typ == formType
+}
+
+// beginsJSON reports whether body can be an object or array; an empty one can.
+func beginsJSON(body []byte) bool {
+	body = bytes.TrimLeft(body, " \t\r\n")
+	return len(body) == 0 || body[0] == '{' || body[0] == '['
 }
 
 // fields is a JSON object being decoded. The first thing that is wrong is kept

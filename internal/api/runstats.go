@@ -32,6 +32,8 @@ type wireStats struct {
 	CreditUsed     credits     `json:"credit_used"`
 	CurrentTask    string      `json:"current_task"`
 	UpdatedAt      stamp       `json:"updated_at"`
+	// ResumesAt is when a paused run looks again by itself; null: not by time.
+	ResumesAt stamp `json:"resumes_at"`
 }
 
 func (a *API) stats(r *shoal.Run) wireStats {
@@ -47,6 +49,7 @@ func (a *API) stats(r *shoal.Run) wireStats {
 		TotalResults: r.TotalResults, TotalUnique: r.UniqueResults, ResultsDone: r.TotalResults,
 		CreditUsed: credits(r.CreditsUsed), CurrentTask: currentTask(r.CurrentTask),
 		UpdatedAt: stamp(lastOf(r.CreatedAt, r.StartedAt, r.LastProgressAt, r.PausedAt, r.EndedAt)),
+		ResumesAt: stamp(r.WakeAt),
 	}
 	if known {
 		s.ETA = clockDuration(eta, false)

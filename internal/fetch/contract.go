@@ -3,8 +3,11 @@
 package fetch
 
 import (
+	"errors"
 	"net/http"
 	"time"
+
+	"shoal/internal/safedial"
 )
 
 // Request is what to fetch.
@@ -87,11 +90,13 @@ func (e *Error) Error() string { return e.Message }
 func (e *Error) Unwrap() error { return e.Err }
 
 // Unreached reports whether the failure means that the website itself could
-// not be used: DNS, TCP, TLS, time-outs and 5xx.
+// not be used: DNS, TCP, TLS, time-outs, 5xx, and an address that the guard
+// refuses, which no later try will change.
 func (e *Error) Unreached() bool {
 	switch e.Failure {
 	case FailDNS, FailConnect, FailTLS, FailTimeout, FailServer, FailCircuitOpen:
 		return true
 	}
-	return false
+	_, refused := errors.AsType[*safedial.RefusedError](e.Err)
+	return refused
 }

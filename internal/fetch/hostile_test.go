@@ -284,8 +284,8 @@ func TestAddressesThatAreNotVisited(t *testing.T) {
 	defer f.Close()
 	for _, host := range []string{"127.0.0.1", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "localhost", "[::1]", "[::]", "[::ffff:127.0.0.1]", "0.0.0.0", "169.254.169.254"} {
 		fail := refuse(t, f, fetch.Request{URL: "http://" + host + port + "/"}, fetch.Policy{}, fetch.FailRefused)
-		if fail.Tries != 1 || !strings.HasSuffix(fail.Message, hint) {
-			t.Errorf("%s: %d tries, message %q", host, fail.Tries, fail.Message)
+		if fail.Tries != 1 || !strings.HasSuffix(fail.Message, hint) || !fail.Unreached() {
+			t.Errorf("%s: %d tries, unreached %v, message %q", host, fail.Tries, fail.Unreached(), fail.Message)
 		}
 	}
 	for _, url := range []string{"ftp://example.com/", "file:///etc/passwd", "gopher://example.com", "example.com", "http://", "http:///path", "javascript:alert(1)", "http://exa mple.com/", "", "//example.com"} {

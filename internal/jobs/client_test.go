@@ -48,6 +48,19 @@ func TestInsertFollowsTheCallersTransaction(t *testing.T) {
 	})
 }
 
+// TestRunThatIsStoppedBeforeItBegins is a process that had nothing to do: its
+// end is no failure.
+func TestRunThatIsStoppedBeforeItBegins(t *testing.T) {
+	eachDatabase(t, func(t *testing.T, d database) {
+		p := d.client(t, "one", nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := p.Run(ctx, map[jobs.Kind]jobs.Handler{}); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
 func sameJSON(t *testing.T, a, b string) bool {
 	t.Helper()
 	normal := func(s string) string {

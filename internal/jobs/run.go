@@ -57,6 +57,9 @@ func (c *Client) Run(ctx context.Context, handlers map[Kind]Handler) error {
 		return fmt.Errorf("run jobs: %w", err)
 	}
 	if err := c.join(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // stopped before it began: nothing was claimed
+		}
 		return fmt.Errorf("run jobs: %w", err)
 	}
 	// River must not see ctx end: Stop below does it in order.

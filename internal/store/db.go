@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -129,6 +130,9 @@ func preferIndexOrder(ctx context.Context, conn *pgx.Conn) error {
 // the one that may create the data file.
 func (db *DB) ping(ctx context.Context) error {
 	if err := db.write.PingContext(ctx); err != nil {
+		if db.dialect == SQLite {
+			return fmt.Errorf("open %s: %w", filepath.Join(db.dataDir, dataFile), err)
+		}
 		return fmt.Errorf("open database: %w", err)
 	}
 	if err := db.read.PingContext(ctx); err != nil {
