@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// gcHeadroom is how much may be allocated between two collections at least.
+// The runtime's rule, as much again as is alive, makes a process whose live heap
+// is a few megabytes collect at every other page, for a fifth of its CPU.
+const gcHeadroom = 16 << 20
+
+// keepHeadroom makes the collector leave gcHeadroom for as long as the process
+// lives, and keep the runtime's rule where more is alive. GOGC in the
+// environment is left alone.
+func keepHeadroom() {
+	if os.Getenv("GOGC") == "" {
+		runtime.SetFinalizer(&collected{percent: 100}, (*collected).next)
+	}
+}
+
+// collected is garbage at once: its finalizer runs after each collection.
+type collected struct {
+	percent int
+	self    *collected // a pointer keeps it out of the blocks that tiny values share
+}
+
+func (c *collected) next() {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	if alive := live[0].Value.Uint64(); alive > 0 {
+		// Four times what is alive at most: when that grows all at once, the goal
+		// set for the small heap must not be tens of times the large one.
+		want := min(400, max(100, int(gcHeadroom*100/alive)))
+		// A change stops the world for a moment: not for trifles.
+		if want > c.percent*5/4 || want < c.percent*4/5 {
+			c.percent = want
+			debug.SetGCPercent(want)
+		}
+	}
+	runtime.SetFinalizer(c, (*collected).next)
+}
