@@ -21,19 +21,21 @@ func keepHeadroom() {
 	}
 }
 
-// collected is garbage at once: its finalizer runs after each collection.
+// collected is garbage at once: its finalizer runs after each collection. Its
+// 16 bytes keep it out of the blocks that smaller values share, where one live
+// neighbour would hold the finalizer back.
 type collected struct {
 	percent int
-	self    *collected // a pointer keeps it out of the blocks that tiny values share
+	alive   uint64
 }
 
 func (c *collected) next() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	if alive := live[0].Value.Uint64(); alive > 0 {
+	if c.alive = live[0].Value.Uint64(); c.alive > 0 {
 		// Four times what is alive at most: when that grows all at once, the goal
 		// set for the small heap must not be tens of times the large one.
-		want := min(400, max(100, int(gcHeadroom*100/alive)))
+		want := min(400, max(100, int(gcHeadroom*100/c.alive)))
 		// A change stops the world for a moment: not for trifles.
 		if want > c.percent*5/4 || want < c.percent*4/5 {
 			c.percent = want
