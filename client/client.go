@@ -94,7 +94,7 @@ func (c *Client) request(ctx context.Context, method, path string, query url.Val
 func (c *Client) send(req *http.Request, out any) error {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", req.Method, req.URL.Path, err)
+		return c.noAnswer(req, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
@@ -107,6 +107,17 @@ func (c *Client) send(req *http.Request, out any) error {
 		return fmt.Errorf("%s %s: read answer: %w", req.Method, req.URL.Path, err)
 	}
 	return nil
+}
+
+// ErrNoAnswer is that a server could not be reached or broke off before it answered.
+var ErrNoAnswer = errors.New("no answer from the server")
+
+// noAnswer says which server did not answer which request, and why.
+func (c *Client) noAnswer(req *http.Request, err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		err = e.Err // it names method and address once more
+	}
+	return fmt.Errorf("%w at %s to %s %s: %w", ErrNoAnswer, c.base, req.Method, req.URL.Path, err)
 }
 
 // errorOf reads the API's error, or makes one of an answer in another form

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -95,12 +96,12 @@ func describe(o *output, k shoal.Crawler) {
 	o.printf("Credits: %g a row. Concurrency: up to %d.\n\n", k.CreditsPerRow.Float(), k.MaxConcurrency)
 	inputs := table{heads: []string{"INPUT", "LEVEL", "TYPE", "DEFAULT", "WHAT IT IS"}}
 	for _, in := range k.Input {
-		what := in.Description
+		what := cmp.Or(in.Description, in.Display)
 		if in.Function {
-			what = fmt.Sprintf("add-on, %g credits a row: %s", in.CreditsPerFunction.Float(), what)
+			what = noted(fmt.Sprintf("add-on, %g credits a row", in.CreditsPerFunction.Float()), what)
 		}
 		if in.Required {
-			what = "required: " + what
+			what = noted("required", what)
 		}
 		inputs.add(in.Name, string(in.Level), string(in.Type), cell(in.Default), what)
 	}
@@ -110,9 +111,17 @@ func describe(o *output, k shoal.Crawler) {
 	for _, a := range k.Result {
 		what := a.Description
 		if a.Function != "" {
-			what = "with " + a.Function + ": " + what
+			what = noted("with "+a.Function, what)
 		}
 		fields.add(a.Name, string(a.Type), what)
 	}
 	fields.wide().print(o.out)
+}
+
+// noted puts a note before a description, which may be missing.
+func noted(note, what string) string {
+	if what == "" {
+		return note
+	}
+	return note + ": " + what
 }

@@ -26,6 +26,14 @@ type demoCmd struct {
 
 // Run does the verb.
 func (c *demoCmd) Run(ctx context.Context, o *output) error {
+	var listener net.Listener
+	if c.Stay {
+		var err error
+		if listener, err = listenOn(c.Addr); err != nil {
+			return err
+		}
+		defer listener.Close()
+	}
 	site, address, err := serveBookshop()
 	if err != nil {
 		return err
@@ -40,7 +48,7 @@ func (c *demoCmd) Run(ctx context.Context, o *output) error {
 	stop := p.start()
 	err = c.show(ctx, o, p, "http://"+address.String()+"/")
 	if err == nil && c.Stay {
-		err = c.stay(ctx, o, p)
+		err = c.stay(ctx, o, p, listener)
 	}
 	return errors.Join(err, stop())
 }
@@ -61,7 +69,7 @@ func serveBookshop() (*http.Server, netip.AddrPort, error) {
 func (c *demoCmd) show(ctx context.Context, o *output, p *platform, url string) error {
 	o.printf("A bookshop of about 1,000 books is open at %s\nCollecting it with the crawler “bookshop”: listing pages, then every book's own page.\n\n", url)
 	api := p.client()
-	collect := goCmd{Crawler: "bookshop", Input: []string{url}, Param: []string{"details=true"}, Slots: 8, MaxWait: time.Minute, platformFlags: c.platformFlags}
+	collect := goCmd{Crawler: "bookshop", Input: []string{url}, Param: []string{"details=true"}, Slots: new(8), MaxWait: time.Minute, platformFlags: c.platformFlags, once: true}
 	run, err := collect.collect(ctx, o, api)
 	if err != nil {
 		return err
@@ -126,12 +134,12 @@ func (w *headWriter) Write(b []byte) (int, error) {
 }
 
 // stay serves the API until the person has seen enough.
-func (c *demoCmd) stay(ctx context.Context, o *output, p *platform) error {
+func (c *demoCmd) stay(ctx context.Context, o *output, p *platform, listener net.Listener) error {
 	_, key, err := p.store.CreateKey(ctx, p.user.WorkspaceID, p.user.ID, "demo", shoal.ScopeAdmin, time.Now().Add(24*time.Hour))
 	if err != nil {
 		return err
 	}
-	return p.listen(ctx, c.Addr, func(address string) {
-		o.printf("\nThe API is up; Ctrl-C ends it. Try:\n  curl -H 'Authorization: Token %s' http://%s/v1/runs\n  http://%s/v1/docs\n", key, address, address)
-	})
+	address := listener.Addr()
+	o.printf("\nThe API is up; Ctrl-C ends it. Try:\n  curl -H 'Authorization: Token %s' http://%s/v1/runs\n  http://%s/v1/docs\n", key, address, address)
+	return p.serve(ctx, listener)
 }

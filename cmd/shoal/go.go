@@ -1,11 +1,10 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -16,19 +15,24 @@ import (
 // goCmd collects now: embedded in a data directory, or on a server.
 type goCmd struct {
 	Crawler string        `arg:"" optional:"" help:"Slug of a crawler (shoal crawler ls), or a definition file (.yaml)."`
-	Input   []string      `arg:"" optional:"" help:"Inputs, one task each: a URL, name=value, or a JSON object." sep:"none"`
-	File    string        `help:"File of inputs: CSV or TSV with a header, or one input a line (.txt); - for standard input." short:"f" placeholder:"FILE"`
+	Input   []string      `arg:"" optional:"" help:"Inputs, one task each: a URL (https:// may be left out), name=value, or a JSON object." sep:"none"`
+	File    string        `help:"File of inputs: .csv or .tsv with a header, any other has one input a line; - for standard input." short:"f" placeholder:"FILE"`
 	Param   []string      `help:"Param or function of the crawler, as name=value; may be repeated." short:"p" placeholder:"K=V" sep:"none"`
-	Slots   int           `help:"Concurrency: how many requests at once." short:"c" name:"concurrency" placeholder:"N"`
+	Slots   *int          `help:"Concurrency: how many requests at once." short:"c" name:"concurrency" placeholder:"N"`
 	Output  string        `help:"File to write; - for standard output." short:"o" placeholder:"FILE"`
-	Format  string        `help:"csv, json or jsonl; without it by the file's name." enum:",csv,json,jsonl" default:""`
+	Format  string        `help:"csv, json or jsonl; without it by the file's name." enum:",csv,json,jsonl" default:"" placeholder:"FORMAT"`
 	Resume  string        `help:"Go on with an interrupted run instead of starting one." placeholder:"RUN"`
 	MaxWait time.Duration `help:"How long to wait for a run that paused to go on by itself." default:"2m"`
 	JSON    bool          `help:"Print the run as JSON at the end." name:"json"`
-	Quiet   bool          `help:"No progress." short:"q"`
+	Quiet   bool          `help:"No progress; only what went wrong." short:"q"`
 	Server  string        `help:"Collect on this server instead of in the data directory." env:"SHOAL_SERVER" placeholder:"URL"`
 	Token   string        `help:"API key of the server." env:"SHOAL_TOKEN" short:"k" name:"key" placeholder:"KEY"`
 	platformFlags
+
+	// slug is the crawler's, also when its definition was named by file.
+	slug string
+	// once says that the site goes with this process, so that there is nothing to go on with.
+	once bool
 }
 
 // Help is the long help of the verb.
@@ -56,6 +60,11 @@ func (c *goCmd) Run(ctx context.Context, o *output) error {
 	if err == nil {
 		err = c.deliver(ctx, o, api, run)
 	}
+	if err != nil && ctx.Err() != nil {
+		// Its cause was the interrupt, whatever it says: before a run is there,
+		// nothing has been started; after it, collect has said how to go on.
+		err = &exit{code: exitInterrupted}
+	}
 	if serr := stop(); err == nil {
 		err = serr
 	}
@@ -73,15 +82,17 @@ func (c *goCmd) check() error {
 		}
 	}
 	if c.Server != "" && isDefinition(c.Crawler) {
-		return &exit{exitUsage, errors.New("a definition file runs in this process: leave out --server")}
+		return &exit{exitUsage, errors.New("a definition file runs in this process: leave out --server (SHOAL_SERVER)")}
 	}
-	if c.Output != "" && c.Output != "-" {
-		if _, err := os.Stat(filepath.Dir(c.Output)); err != nil {
-			return &exit{exitUsage, fmt.Errorf("the directory of %s: %w", c.Output, err)}
+	if c.File != "" {
+		if err := readable(c.File); err != nil {
+			return err
 		}
 	}
-	_, err := formatOf(c.Format, c.outputName())
-	return err
+	if _, err := formatOf(c.Format, c.outputName()); err != nil {
+		return err
+	}
+	return writable(c.outputName())
 }
 
 // outputName is the file to write, "" for standard output.
@@ -117,9 +128,7 @@ func (c *goCmd) connect(ctx context.Context, o *output) (*client.Client, func() 
 	if err != nil {
 		return nil, nil, err
 	}
-	if p.definition != "" {
-		c.Crawler = p.definition
-	}
+	c.slug = p.definition
 	stop := p.start()
 	return p.client(), stop, nil
 }
@@ -167,7 +176,7 @@ func (c *goCmd) begin(ctx context.Context, o *output, api *client.Client) (strin
 // squid makes a squid with the asked settings and tasks. One that turns out
 // wrong on the way is deleted again.
 func (c *goCmd) squid(ctx context.Context, o *output, api *client.Client) (string, error) {
-	crawler, err := api.Crawler(ctx, c.Crawler)
+	crawler, err := api.Crawler(ctx, cmp.Or(c.slug, c.Crawler))
 	if err != nil {
 		return "", c.explain(ctx, api, err)
 	}
@@ -176,7 +185,10 @@ func (c *goCmd) squid(ctx context.Context, o *output, api *client.Client) (strin
 		return "", err
 	}
 	if err := c.prepare(ctx, o, api, squid.ID, crawler); err != nil {
-		return "", errors.Join(err, api.DeleteSquid(context.WithoutCancel(ctx), squid.ID))
+		if derr := api.DeleteSquid(context.WithoutCancel(ctx), squid.ID); derr != nil {
+			err = errors.Join(err, derr)
+		}
+		return "", err
 	}
 	return squid.ID, nil
 }
@@ -190,81 +202,24 @@ func (c *goCmd) prepare(ctx context.Context, o *output, api *client.Client, squi
 		}
 		changes["params"] = params
 	}
-	if c.Slots != 0 {
-		changes["concurrency"] = c.Slots
+	if c.Slots != nil {
+		changes["concurrency"] = *c.Slots
 	}
 	if len(changes) > 0 {
 		if err := api.UpdateSquid(ctx, squid, changes); err != nil {
 			return err
 		}
 	}
-	if c.File != "" && filepath.Ext(c.File) != ".txt" && c.File != "-" {
-		if _, err := uploadFile(ctx, o, api, squid, c.File); err != nil {
-			return err
-		}
-	}
-	return c.addInputs(ctx, o, api, squid, mainInput(crawler))
-}
-
-// taskChunk is how many tasks one call of the API carries.
-const taskChunk = 10_000
-
-// addInputs adds the inputs of the command line and of a plain list.
-func (c *goCmd) addInputs(ctx context.Context, o *output, api *client.Client, squid, main string) error {
-	var tasks []map[string]any
-	send := func() error {
-		if len(tasks) == 0 {
-			return nil
-		}
-		_, err := api.AddTasks(ctx, squid, tasks)
-		tasks = tasks[:0]
-		return err
-	}
-	add := func(in string) error {
-		t, err := taskOf(in, main)
+	if isTable(c.File) {
+		up, err := uploadFile(ctx, o, api, squid, c.File)
 		if err != nil {
 			return err
 		}
-		if tasks = append(tasks, t); len(tasks) == taskChunk {
-			return send()
-		}
-		return nil
-	}
-	for _, in := range c.Input {
-		if err := add(in); err != nil {
-			return err
+		if up.Meta != nil && up.Meta.Inserted+up.Meta.Duplicates == 0 && len(c.Input) == 0 {
+			return &exit{exitUsage, fmt.Errorf("no line of %s is an input of %s; what it takes: shoal crawler show %s", c.File, crawler.Slug, c.Crawler)}
 		}
 	}
-	if c.File == "-" || filepath.Ext(c.File) == ".txt" {
-		if err := eachLine(o, c.File, add); err != nil {
-			return err
-		}
-	}
-	return send()
-}
-
-// eachLine calls add with every line of a file that is not blank or a comment.
-func eachLine(o *output, name string, add func(string) error) error {
-	file, err := openInput(o, name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff"))
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if err := add(line); err != nil {
-			return err
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
-	}
-	return nil
+	return c.addInputs(ctx, o, api, squid, mainInput(crawler))
 }
 
 // mainInput is the task input that a bare word fills: the first required one.
@@ -298,35 +253,6 @@ func (c *goCmd) explain(ctx context.Context, api *client.Client, err error) erro
 	return &exit{exitUsage, fmt.Errorf("no crawler is called %q; there are %s (or name a definition file, such as my.yaml)", c.Crawler, strings.Join(names, ", "))}
 }
 
-// interrupted pauses the run, so that it stands still until it is resumed, and
-// says how.
-func (c *goCmd) interrupted(o *output, api *client.Client, id string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if _, err := api.PauseRun(ctx, id); err != nil {
-		o.notef("The run could not be paused (%v); it goes on when the data directory is used next.\n", err)
-	}
-	o.notef("Stopped; what was collected is kept. Go on with:\n  %s\n", c.resumeCommand(id))
-	return &exit{code: exitInterrupted}
-}
-
-// resumeCommand is what a person types to go on with the run.
-func (c *goCmd) resumeCommand(id string) string {
-	words := []string{"shoal", "go", "--resume", id}
-	if c.Server != "" {
-		words = append(words, "--server", c.Server)
-	} else {
-		if isDefinition(c.Crawler) {
-			words = append(words, c.Crawler)
-		}
-		words = append(words, c.platformFlags.words()...)
-	}
-	if c.Output != "" {
-		words = append(words, "-o", c.Output)
-	}
-	return strings.Join(words, " ")
-}
-
 // deliver writes the rows and says how the run ended.
 func (c *goCmd) deliver(ctx context.Context, o *output, api *client.Client, run *client.Run) error {
 	if run.ExportDone {
@@ -339,7 +265,7 @@ func (c *goCmd) deliver(ctx context.Context, o *output, api *client.Client, run 
 			return err
 		}
 	}
-	if !c.Quiet {
+	if !c.Quiet || run.Status != "done" {
 		c.summary(o, run)
 	}
 	if run.Status != "done" {
@@ -357,14 +283,27 @@ func (c *goCmd) write(ctx context.Context, o *output, api *client.Client, run *c
 	}
 	switch {
 	case c.Output != "":
-		return saveResults(ctx, o, api, run.ID, format, c.Output)
+		err := saveResults(ctx, o, api, run.ID, format, c.Output)
+		if err != nil && c.Output != "-" && !c.once {
+			o.notef("The rows are kept. Write them elsewhere with:\n  %s\n", c.resumeCommand(run.ID, "FILE"))
+		}
+		return err
 	case c.JSON:
 		return nil
 	case !o.terminal || c.Format != "":
 		return saveResults(ctx, o, api, run.ID, format, "-")
 	}
-	return firstRows(ctx, o, api, run, 10)
+	if err := firstRows(ctx, o, api, run, shownRows); err != nil {
+		return err
+	}
+	if run.TotalUniqueResults > shownRows && !c.Quiet {
+		o.notef("All rows, as a file:\n  %s\n", c.resumeCommand(run.ID, "rows.csv"))
+	}
+	return nil
 }
+
+// shownRows is how many rows a terminal shows of a run without -o.
+const shownRows = 10
 
 // firstRows shows the first n rows of a run as a table.
 func firstRows(ctx context.Context, o *output, api *client.Client, run *client.Run, n int) error {
@@ -395,6 +334,6 @@ func (c *goCmd) summary(o *output, run *client.Run) {
 		o.notef("%s\n", run.Desc())
 	}
 	if run.Status == "paused" {
-		o.notef("Go on with:\n  %s\n", c.resumeCommand(run.ID))
+		o.notef("Go on with:\n  %s\n", c.resumeCommand(run.ID, c.Output))
 	}
 }

@@ -9,16 +9,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	"github.com/goccy/go-yaml"
 	"golang.org/x/term"
 
 	"shoal"
+	"shoal/client"
 )
 
 // The exit codes of the command.
@@ -48,11 +46,12 @@ const about = `Shoal collects from web sites into durable results.
   shoal go website https://example.com -o pages.csv collect a whole site
   shoal serve                                       offer it to programs, at http://127.0.0.1:8080/v1
 
-Every flag can be given as an environment variable or in shoal.yaml in the
-current directory (server: http://…, go: {concurrency: 8}).
+Flags may stand in shoal.yaml in the current directory (server: http://…,
+go: {concurrency: 8}), and many in an environment variable: --help names it.
 Exit codes: 0 done, 1 failed, 2 usage, 3 a run ended with another reason, 130 interrupted.`
 
 func main() {
+	keepHeadroom()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -77,22 +76,30 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "shoal: %v\nTry: shoal %s--help\n", err, verbOf(args))
+		fmt.Fprintf(stderr, "shoal: %v\nTry: %s --help\n", err, verbOf(err))
 		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The first signal asks for an orderly end, the second one ends at once:
+	// what is committed is safe either way.
+	context.AfterFunc(ctx, stop)
 	out := &output{out: stdout, err: stderr, in: stdin, terminal: isTerminal(stdout), errTerminal: isTerminal(stderr)}
 	kctx.BindTo(ctx, (*context.Context)(nil))
 	return exitCode(kctx.Run(out), stderr)
 }
 
-// verbOf returns the leading words of args that are not flags, for a hint.
-func verbOf(args []string) string {
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
-		return ""
+// verbOf returns the verb that was understood before parsing failed, for a hint.
+func verbOf(err error) string {
+	words := []string{"shoal"}
+	if e, ok := errors.AsType[*kong.ParseError](err); ok && e.Context != nil {
+		for _, p := range e.Context.Path {
+			if p.Command != nil {
+				words = append(words, p.Command.Name)
+			}
+		}
 	}
-	return args[0] + " "
+	return strings.Join(words, " ")
 }
 
 // exit is an error that carries its exit code; a nil err prints nothing.
@@ -119,10 +126,19 @@ func exitCode(err error, stderr io.Writer) int {
 	if ok {
 		code = e.code
 	}
-	if !ok || e.err != nil {
+	answer, answered := errors.AsType[*client.Error](err)
+	switch {
+	case ok && e.err == nil:
+	case answered && err.Error() == answer.Error():
+		// The code is for programs, which read it from the API's own answer.
+		fmt.Fprintf(stderr, "shoal: %s\n", answer.Message)
+	default:
 		fmt.Fprintf(stderr, "shoal: %v\n", err)
 	}
-	if !ok && shoal.KindOf(err) == shoal.KindInvalid {
+	if errors.Is(err, client.ErrNoAnswer) && errors.Is(err, syscall.ECONNREFUSED) {
+		fmt.Fprintf(stderr, "Start a server with: shoal serve; or name another: --server (SHOAL_SERVER)\n")
+	}
+	if !ok && (shoal.KindOf(err) == shoal.KindInvalid || answered && answer.Type == "validation_error") {
 		return exitUsage
 	}
 	return code
@@ -145,32 +161,4 @@ func (o *output) notef(format string, args ...any) { fmt.Fprintf(o.err, format, 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
-}
-
-// yamlConfig reads shoal.yaml: flags by name, those of a verb under its name.
-func yamlConfig(r io.Reader) (kong.Resolver, error) {
-	var values map[string]any
-	if err := yaml.NewDecoder(r).Decode(&values); err != nil && !errors.Is(err, io.EOF) {
-		name := "shoal.yaml"
-		if f, ok := r.(*os.File); ok {
-			name = filepath.Base(f.Name())
-		}
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return kong.ResolverFunc(func(_ *kong.Context, parent *kong.Path, flag *kong.Flag) (any, error) {
-		// The environment is nearer to the person than the file.
-		if slices.ContainsFunc(flag.Envs, func(name string) bool { _, set := os.LookupEnv(name); return set }) {
-			return nil, nil
-		}
-		at := values
-		if node := parent.Node(); node != nil && node.Type == kong.CommandNode {
-			if section, ok := values[node.Name].(map[string]any); ok {
-				at = section
-			}
-		}
-		if v, ok := at[flag.Name]; ok {
-			return v, nil
-		}
-		return values[flag.Name], nil
-	}), nil
 }

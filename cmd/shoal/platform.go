@@ -29,7 +29,7 @@ import (
 
 // platformFlags configure the platform that a verb opens in its process.
 type platformFlags struct {
-	Data                string `help:"Data directory." default:"./shoal-data" env:"SHOAL_DATA" type:"path" placeholder:"DIR"`
+	Data                string `help:"Data directory; ./shoal-data unless given." default:"./shoal-data" env:"SHOAL_DATA" type:"path" placeholder:"DIR"`
 	Database            string `help:"PostgreSQL URL; without it SQLite in the data directory." env:"SHOAL_DATABASE" placeholder:"URL"`
 	Crawlers            string `help:"Directory of definitions of your own." env:"SHOAL_CRAWLERS" placeholder:"DIR"`
 	UserAgent           string `help:"User-Agent of requests; name a contact, so that a site's owner can reach you." env:"SHOAL_USER_AGENT" placeholder:"TEXT"`
@@ -37,21 +37,6 @@ type platformFlags struct {
 	SecretKey           string `help:"Key that seals secrets at rest (64 hexadecimal characters); without it the data directory's." env:"SHOAL_SECRET_KEY" placeholder:"KEY"`
 	MinFree             int64  `help:"Pause runs when the disk has less than this many MiB free; 0: never." default:"256" env:"SHOAL_MIN_FREE" placeholder:"MIB"`
 	Verbose             bool   `help:"Log what happens inside." short:"v"`
-}
-
-// words are the flags as a person typed them, for the command that resumes.
-func (f platformFlags) words() []string {
-	var w []string
-	if f.Data != "" && filepath.Base(f.Data) != "shoal-data" {
-		w = append(w, "--data", f.Data)
-	}
-	if f.Crawlers != "" {
-		w = append(w, "--crawlers", f.Crawlers)
-	}
-	if f.AllowPrivateTargets {
-		w = append(w, "--allow-private-targets")
-	}
-	return w
 }
 
 // config turns the flags into a platform's configuration.

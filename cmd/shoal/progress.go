@@ -20,14 +20,14 @@ type follower struct {
 	// maxWait bounds the wait for a paused run to go on by itself.
 	maxWait time.Duration
 
-	pages, failed int64
-	lastAt        time.Time
-	rate          float64 // pages a second, moving
-	lastLine      time.Time
-	lastStatus    string
-	pausedSince   time.Time
-	bar           *mpb.Bar
-	progress      *mpb.Progress
+	pages       int64
+	lastAt      time.Time
+	rate        float64 // pages a second, moving
+	lastLine    time.Time
+	lastStatus  string
+	pausedSince time.Time
+	bar         *mpb.Bar
+	progress    *mpb.Progress
 }
 
 const linesEvery = 5 * time.Second
@@ -46,7 +46,7 @@ func (f *follower) follow(ctx context.Context, id string) (*client.Run, error) {
 			return nil, err
 		}
 		f.show(run, stats)
-		if run.IsDone || f.gaveUp(run) {
+		if run.IsDone || f.gaveUp(run, stats) {
 			return run, nil
 		}
 		if run.Status == "paused" {
@@ -56,14 +56,18 @@ func (f *follower) follow(ctx context.Context, id string) (*client.Run, error) {
 	}
 }
 
-// gaveUp reports whether the run has been paused for longer than it is worth waiting.
-func (f *follower) gaveUp(run *client.Run) bool {
+// gaveUp reports whether the run has been paused for longer than it is worth
+// waiting, or is going to be.
+func (f *follower) gaveUp(run *client.Run, stats *client.RunStats) bool {
 	if run.Status != "paused" {
 		f.pausedSince = time.Time{}
 		return false
 	}
 	if f.pausedSince.IsZero() {
 		f.pausedSince = time.Now()
+	}
+	if until := stats.ResumesAt; !until.IsZero() && time.Until(until.Time) > f.maxWait {
+		return true
 	}
 	return time.Since(f.pausedSince) >= f.maxWait
 }
@@ -86,7 +90,8 @@ func (f *follower) show(run *client.Run, stats *client.RunStats) {
 		return
 	}
 	changed := run.Status != f.lastStatus
-	if changed || now.Sub(f.lastLine) >= linesEvery {
+	// A pause says nothing new until it is over.
+	if changed || run.Status != "paused" && now.Sub(f.lastLine) >= linesEvery {
 		f.out.notef("%s\n", f.line(run, stats))
 		f.lastLine, f.lastStatus = now, run.Status
 	}
@@ -102,8 +107,11 @@ func (f *follower) line(run *client.Run, stats *client.RunStats) string {
 	if stats.FailedRequests > 0 {
 		s += "  " + plural(stats.FailedRequests, "error")
 	}
-	if d := run.Desc(); d != "" && run.Status != "done" {
+	if d := run.Desc(); d != "" && (run.Status == "paused" || run.Status == "uploading" && run.Reason() != "tasks_done") {
 		s += "  " + d
+	}
+	if until := stats.ResumesAt; run.Status == "paused" && !until.IsZero() {
+		s += "  Goes on at " + until.Local().Format(time.DateTime) + "."
 	}
 	return s
 }

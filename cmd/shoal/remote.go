@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 
 	"shoal/client"
@@ -9,7 +10,7 @@ import (
 
 // serverFlags say which server a remote verb speaks to, and as whom.
 type serverFlags struct {
-	Server string `help:"Address of the Shoal server." default:"http://127.0.0.1:8080" env:"SHOAL_SERVER" placeholder:"URL"`
+	Server string `help:"Address of the Shoal server; http://127.0.0.1:8080 unless given." default:"http://127.0.0.1:8080" env:"SHOAL_SERVER" placeholder:"URL"`
 	Token  string `help:"API key." env:"SHOAL_TOKEN" short:"k" name:"key" placeholder:"KEY"`
 	JSON   bool   `help:"Print JSON, as the API answers." name:"json"`
 }
@@ -17,6 +18,9 @@ type serverFlags struct {
 func (s *serverFlags) client() (*client.Client, error) {
 	if s.Token == "" {
 		return nil, &exit{exitUsage, fmt.Errorf("an API key is needed: pass --key KEY or set SHOAL_TOKEN; `shoal serve` prints one at its first start")}
+	}
+	if u, err := url.Parse(s.Server); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, &exit{exitUsage, fmt.Errorf("--server is %q; it must be an address such as http://127.0.0.1:8080", s.Server)}
 	}
 	return client.New(s.Server, s.Token, nil), nil
 }
@@ -34,7 +38,7 @@ func listing[T any](o *output, asJSON bool, p *client.Page[T], heads []string, r
 	if asJSON {
 		return printJSON(o.out, p)
 	}
-	t := table{heads: heads}
+	t := table{heads: heads, whole: 1}
 	for _, v := range p.Data {
 		t.add(row(v)...)
 	}
@@ -52,9 +56,12 @@ func openInput(o *output, name string) (file *os.File, err error) {
 			return f, nil
 		}
 	}
+	if err := readable(name); err != nil {
+		return nil, err
+	}
 	file, err = os.Open(name)
 	if err != nil {
-		return nil, &exit{exitUsage, fmt.Errorf("open the file of inputs: %w", err)}
+		return nil, &exit{exitUsage, fmt.Errorf("the file of inputs %s: %w", name, cause(err))}
 	}
 	return file, nil
 }

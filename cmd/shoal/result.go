@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -88,7 +85,7 @@ func printRows(w io.Writer, fields []string, rows []client.Row) {
 type resultGet struct {
 	runArg
 	Output string `help:"File to write; - for standard output." short:"o" default:"-" placeholder:"FILE"`
-	Format string `help:"csv, json or jsonl; without it by the file's name, else csv." enum:",csv,json,jsonl" default:""`
+	Format string `help:"csv, json or jsonl; without it by the file's name, else csv." enum:",csv,json,jsonl" default:"" placeholder:"FORMAT"`
 }
 
 func (c *resultGet) Run(ctx context.Context, o *output) error {
@@ -96,54 +93,16 @@ func (c *resultGet) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	format, err := formatOf(c.Format, c.Output)
+	name := c.Output
+	if name == "-" {
+		name = ""
+	}
+	format, err := formatOf(c.Format, name)
 	if err != nil {
+		return err
+	}
+	if err := writable(name); err != nil {
 		return err
 	}
 	return saveResults(ctx, o, api, c.ID, format, c.Output)
-}
-
-// formatOf returns the format asked for, or the one that the file's name says.
-func formatOf(asked, file string) (string, error) {
-	if asked != "" {
-		return asked, nil
-	}
-	switch ext := strings.TrimPrefix(filepath.Ext(file), "."); ext {
-	case "csv", "json", "jsonl":
-		return ext, nil
-	case "ndjson":
-		return "jsonl", nil
-	case "":
-		return "csv", nil
-	default:
-		return "", &exit{exitUsage, fmt.Errorf("no format is called %q: name the file .csv, .json or .jsonl, or pass --format", ext)}
-	}
-}
-
-// saveResults downloads a run's results. A file appears under its name only
-// when it is whole.
-func saveResults(ctx context.Context, o *output, api *client.Client, run, format, name string) error {
-	if name == "-" || name == "" {
-		_, err := api.Download(ctx, run, format, nil, o.out)
-		return err
-	}
-	part, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".part-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	defer os.Remove(part.Name())
-	_, err = api.Download(ctx, run, format, nil, part)
-	if cerr := part.Close(); err == nil && cerr != nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Chmod(part.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(part.Name(), name)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
 }

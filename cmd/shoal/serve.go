@@ -59,9 +59,20 @@ func (c *serveCmd) Run(ctx context.Context, o *output) error {
 	if err := c.Limits.check(); err != nil {
 		return err
 	}
+	if c.Workers < 1 {
+		return &exit{exitUsage, fmt.Errorf("--workers is %d; it must be 1 or more (a server that works no runs: --role api)", c.Workers)}
+	}
 	proxies, err := prefixes(c.Proxies)
 	if err != nil {
 		return err
+	}
+	var listener net.Listener
+	if c.Role != "worker" {
+		// The port comes first: a key is shown once, and not by a server that cannot start.
+		if listener, err = listenOn(c.Addr); err != nil {
+			return err
+		}
+		defer listener.Close()
 	}
 	cfg := c.config(o)
 	level := slog.LevelInfo
@@ -84,7 +95,8 @@ func (c *serveCmd) Run(ctx context.Context, o *output) error {
 	}
 	key, err := p.adminKey(ctx)
 	if err == nil {
-		err = p.listen(ctx, c.Addr, func(address string) { c.greet(o, address, key) })
+		c.greet(o, listener.Addr().String(), key)
+		err = p.serve(ctx, listener)
 	}
 	return errors.Join(err, stop())
 }
@@ -104,14 +116,22 @@ func (c *serveCmd) where() string {
 	return c.Data
 }
 
-// listen serves the API at addr until ctx ends, then stops within seconds:
-// requests under way get their answers, streams are cut. ready is called with
-// the address once connections are accepted.
-func (p *platform) listen(ctx context.Context, addr string, ready func(address string)) error {
+// listenOn opens the address of the API. Connections wait from here on until
+// they are served.
+func listenOn(addr string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return &exit{exitFailed, fmt.Errorf("listen on %s: %w (choose another address with --addr)", addr, err)}
+		if e, ok := errors.AsType[*net.OpError](err); ok {
+			err = e.Err
+		}
+		return nil, &exit{exitFailed, fmt.Errorf("listen on %s: %w (choose another address with --addr, such as 127.0.0.1:8090)", addr, err)}
 	}
+	return listener, nil
+}
+
+// serve serves the API until ctx ends, then stops within seconds: requests
+// under way get their answers, streams are cut.
+func (p *platform) serve(ctx context.Context, listener net.Listener) error {
 	streams, cut := context.WithCancel(context.Background())
 	defer cut()
 	server := &http.Server{
@@ -121,7 +141,6 @@ func (p *platform) listen(ctx context.Context, addr string, ready func(address s
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
-	ready(listener.Addr().String())
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)

@@ -4,9 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 )
 
 // table prints rows under headings, columns as wide as they need up to
@@ -16,9 +19,16 @@ type table struct {
 	rows  [][]string
 	// full leaves the last column as long as it is.
 	full bool
+	// whole is how many leading columns are never clipped to fit a terminal:
+	// half an id is none.
+	whole int
 }
 
-const maxCell = 44
+const (
+	maxCell = 44
+	// minCell is what a column is clipped to before columns are left out.
+	minCell = 12
+)
 
 // wide leaves the last column as long as it is: it holds sentences.
 func (t *table) wide() *table {
@@ -28,7 +38,52 @@ func (t *table) wide() *table {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (t *table) print(w io.Writer) {
+// print writes the table, on a terminal as wide as that.
+func (t *table) print(w io.Writer) { t.printWithin(w, terminalWidth(w)) }
+
+// printWithin writes the table in lines of at most limit characters; 0: as wide as it is.
+func (t *table) printWithin(w io.Writer, limit int) {
+	widths := t.measure()
+	if limit > 0 && !t.full {
+		widths = t.fit(widths, limit)
+	}
+	t.line(w, t.heads, widths)
+	rules := make([]string, len(widths))
+	for i, n := range widths {
+		rules[i] = strings.Repeat("─", min(n, maxCell))
+	}
+	t.line(w, rules, widths)
+	for _, row := range t.rows {
+		t.line(w, row, widths)
+	}
+}
+
+// fit narrows the widest columns, and then leaves out the last ones, until the
+// rest fits limit.
+func (t *table) fit(widths []int, limit int) []int {
+	for {
+		total, widest := 2*(len(widths)-1), -1
+		for i, n := range widths {
+			total += n
+			if i >= t.whole && n > minCell && (widest < 0 || n > widths[widest]) {
+				widest = i
+			}
+		}
+		switch {
+		case total <= limit:
+			return widths
+		case widest >= 0:
+			widths[widest]--
+		case len(widths) > 1:
+			widths = widths[:len(widths)-1]
+		default:
+			return widths
+		}
+	}
+}
+
+// measure makes every cell one line and returns the columns' widths.
+func (t *table) measure() []int {
 	widths := make([]int, len(t.heads))
 	for i, h := range t.heads {
 		widths[i] = utf8.RuneCountInString(h)
@@ -43,29 +98,37 @@ func (t *table) print(w io.Writer) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}
-	t.line(w, t.heads, widths)
-	rules := make([]string, len(widths))
-	for i, n := range widths {
-		rules[i] = strings.Repeat("─", min(n, maxCell))
-	}
-	t.line(w, rules, widths)
-	for _, row := range t.rows {
-		t.line(w, row, widths)
-	}
+	return widths
 }
 
 func (t *table) line(w io.Writer, cells []string, widths []int) {
 	var b strings.Builder
-	for i, c := range cells {
+	for i, c := range cells[:len(widths)] {
 		if i > 0 {
 			b.WriteString("  ")
 		}
+		if utf8.RuneCountInString(c) > widths[i] {
+			c = clip(c, widths[i])
+		}
 		b.WriteString(c)
-		if i < len(cells)-1 {
+		if i < len(widths)-1 {
 			b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c)))
 		}
 	}
 	fmt.Fprintln(w, b.String())
+}
+
+// terminalWidth returns the columns of the terminal that w is, 0 when it is none.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }
 
 // clip makes s one line of at most n characters.

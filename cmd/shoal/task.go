@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"shoal/client"
@@ -72,33 +70,6 @@ func (c *taskAdd) Run(ctx context.Context, o *output) error {
 		o.notef("%s already there.\n", plural(int64(added.DuplicatedCount), "task"))
 	}
 	return nil
-}
-
-// taskOf reads one input of the command line: a JSON object, name=value, or
-// the bare value of the crawler's main input.
-func taskOf(in, mainInput string) (map[string]any, error) {
-	if strings.HasPrefix(in, "{") {
-		var t map[string]any
-		if err := json.Unmarshal([]byte(in), &t); err != nil {
-			return nil, &exit{exitUsage, fmt.Errorf("the input %s is not a JSON object: %w", clip(in, 60), err)}
-		}
-		return t, nil
-	}
-	if k, v, ok := strings.Cut(in, "="); ok && isName(k) {
-		return map[string]any{k: v}, nil
-	}
-	return map[string]any{mainInput: in}, nil
-}
-
-// isName reports whether s can be an input's name, so that the = of a URL's
-// query is not taken for a name's.
-func isName(s string) bool {
-	for _, r := range s {
-		if r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') {
-			return false
-		}
-	}
-	return s != ""
 }
 
 type taskUpload struct {

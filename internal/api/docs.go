@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -94,6 +95,7 @@ type schema struct {
 	Type        any
 	Format      string
 	Enum        []any
+	Const       any
 	Description string
 	Required    []string
 	Properties  map[string]schema
@@ -212,12 +214,15 @@ func (s *spec) resolve(sc schema) schema {
 	return out
 }
 
-// properties lists a schema's properties, those of its parts first.
+// properties lists a schema's properties, those of its parts first. A later
+// one of the same name says more of it: what a list is a list of.
 func (s *spec) properties(sc schema) []property {
 	sc = s.resolve(sc)
 	var out []property
 	for _, part := range sc.AllOf {
-		out = append(out, s.properties(part)...)
+		for _, p := range s.properties(part) {
+			out = withProperty(out, p)
+		}
 	}
 	names := make([]string, 0, len(sc.Properties))
 	for name := range sc.Properties {
@@ -227,10 +232,22 @@ func (s *spec) properties(sc schema) []property {
 	for _, name := range names {
 		p := sc.Properties[name]
 		full := s.resolve(p)
-		out = append(out, property{Name: name, Type: s.typeName(p), Description: full.Description,
+		out = withProperty(out, property{Name: name, Type: s.typeName(p), Description: full.Description,
 			Required: slices.Contains(sc.Required, name)})
 	}
 	return out
+}
+
+// withProperty adds p, or completes the one of its name.
+func withProperty(all []property, p property) []property {
+	i := slices.IndexFunc(all, func(known property) bool { return known.Name == p.Name })
+	if i < 0 {
+		return append(all, p)
+	}
+	p.Description = cmp.Or(p.Description, all[i].Description)
+	p.Required = p.Required || all[i].Required
+	all[i] = p
+	return all
 }
 
 // typeName says a schema's type in words.
@@ -251,12 +268,18 @@ func (s *spec) typeName(sc schema) string {
 		}
 	}
 	text := strings.Join(types, " or ")
+	if sc.Const != nil {
+		text = fmt.Sprintf("always %v", sc.Const)
+	}
 	if sc.Items != nil {
 		text += " of " + s.typeName(*sc.Items)
 	}
 	if len(sc.Enum) > 0 {
 		var words []string
 		for _, v := range sc.Enum {
+			if v == nil {
+				continue // its type says so already
+			}
 			words = append(words, fmt.Sprint(v))
 		}
 		text += ": " + strings.Join(words, ", ")

@@ -143,3 +143,20 @@ func TestCurlSaysForm(t *testing.T) {
 		t.Errorf("an array as a form: %d %s", a.status, a.body)
 	}
 }
+
+// TestReferenceSaysWhatListsHold: a list's data is described once, as an
+// array of something, not a second time as the envelope's array of anything.
+func TestReferenceSaysWhatListsHold(t *testing.T) {
+	w := newWorld(t, "", nil)
+	text := string(w.get("/v1/docs").body)
+	for _, wrong := range []string{`<code>data</code></td><td class="type">array<`, "&lt;nil&gt;"} {
+		if strings.Contains(text, wrong) {
+			t.Errorf("the reference has %s", wrong)
+		}
+	}
+	for _, right := range []string{"array of Run<", "always run<"} {
+		if !strings.Contains(text, right) {
+			t.Errorf("the reference has no %s", right)
+		}
+	}
+}

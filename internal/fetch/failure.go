@@ -87,6 +87,9 @@ func handshake(host string, err error) *failure {
 	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
 	_, authority := errors.AsType[x509.UnknownAuthorityError](err)
 	_, record := errors.AsType[tls.RecordHeaderError](err)
+	if record {
+		f.Message += "; perhaps it speaks http:// there, not https://"
+	}
 	f.passing = !certificate && !authority && !record
 	return f
 }
