@@ -64,7 +64,7 @@ func TestHostileTargets(t *testing.T) {
 }
 
 // peakMemory is the largest resident size that the process had.
-func peakMemory(t *testing.T, pid int) (bytes int64) {
+func peakMemory(t testing.TB, pid int) (bytes int64) {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

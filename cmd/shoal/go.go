@@ -81,6 +81,9 @@ func (c *goCmd) check() error {
 			return &exit{exitUsage, fmt.Errorf("no input: give one or more after the crawler, or a file of them with -f; what %s takes: shoal crawler show %s", c.Crawler, c.Crawler)}
 		}
 	}
+	if c.Resume != "" && (len(c.Input) > 0 || c.File != "" || len(c.Param) > 0 || c.Slots != nil) {
+		return &exit{exitUsage, errors.New("--resume goes on with a run as it is: leave out inputs, -f, -p and -c")}
+	}
 	if c.Server != "" && isDefinition(c.Crawler) {
 		return &exit{exitUsage, errors.New("a definition file runs in this process: leave out --server (SHOAL_SERVER)")}
 	}

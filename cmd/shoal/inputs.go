@@ -187,9 +187,12 @@ func taskOf(in, mainInput string) (map[string]any, error) {
 // type for a site when they leave out the scheme.
 var bareHost = regexp.MustCompile(`^(?:[\pL\pN_-]+\.)+[\pL\pN-]+\.?(?::\d+)?(?:[/?#]|$)|^[\pL\pN-]+:\d+(?:[/?#]|$)`)
 
-// withScheme returns an address typed without its scheme as https, as a browser
-// takes it; anything else as it is.
+// withScheme returns an address as a browser takes it: typed without its scheme
+// as https, with the scheme in capitals as in small letters; anything else as it is.
 func withScheme(in string) string {
+	if scheme, rest, ok := strings.Cut(in, "://"); ok {
+		return strings.ToLower(scheme) + "://" + rest
+	}
 	if bareHost.MatchString(in) {
 		return "https://" + in
 	}

@@ -22,7 +22,7 @@ func TestWithScheme(t *testing.T) {
 		"localhost:8080":          "https://localhost:8080",
 		"192.0.2.1/":              "https://192.0.2.1/",
 		"https://example.com/":    "https://example.com/",
-		"HTTP://example.com/":     "HTTP://example.com/",
+		"HTTP://example.com/A":    "http://example.com/A",
 		"ftp://example.com/":      "ftp://example.com/",
 		"mailto:me@example.com":   "mailto:me@example.com",
 		"me@example.com":          "me@example.com",

@@ -47,7 +47,7 @@ const testKey = "shoal_0123456789abcdef0123456789abcdef01234567"
 
 // server is a `shoal serve` process that can be killed and started again.
 type server struct {
-	t    *testing.T
+	t    testing.TB
 	addr string
 	env  []string
 	args []string
@@ -59,7 +59,7 @@ type server struct {
 
 // newServer describes a server on its own port and data directory; database
 // "" means SQLite.
-func newServer(t *testing.T, data, database string, args ...string) *server {
+func newServer(t testing.TB, data, database string, args ...string) *server {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -150,6 +150,13 @@ func (s *server) client() *client.Client {
 // begin makes a squid with one task and starts a run of it.
 func (s *server) begin(crawler, url string, concurrency int) (run string) {
 	s.t.Helper()
+	run, _ = s.beginAt(crawler, url, concurrency)
+	return run
+}
+
+// beginAt is begin, and tells when the start was asked for.
+func (s *server) beginAt(crawler, url string, concurrency int) (run string, at time.Time) {
+	s.t.Helper()
 	ctx, api := s.t.Context(), s.client()
 	squid, err := api.CreateSquid(ctx, crawler, "")
 	if err != nil {
@@ -161,11 +168,12 @@ func (s *server) begin(crawler, url string, concurrency int) (run string) {
 	if _, err := api.AddTasks(ctx, squid.ID, []map[string]any{{"url": url}}); err != nil {
 		s.t.Fatal(err)
 	}
+	at = time.Now()
 	r, err := api.StartRun(ctx, squid.ID)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return r.ID
+	return r.ID, at
 }
 
 // await waits until the run's state satisfies ok.

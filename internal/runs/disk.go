@@ -65,14 +65,30 @@ func (d *diskWatch) pause(ctx context.Context, free int64) error {
 	if err != nil {
 		return err
 	}
-	desc := fmt.Sprintf("%s has %s free and needs %s. Free some space and the run goes on by itself.",
-		d.s.config.DataDir, size(free), size(d.s.config.MinFree))
 	for i := range running {
-		if err := d.s.tell(ctx, running[i].ID, Event{On: OnHold, Reason: shoal.ReasonStorageFull, Desc: desc}); err != nil {
+		if err := d.s.tell(ctx, running[i].ID, d.s.lowEvent(free)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Service) lowEvent(free int64) Event {
+	return Event{On: OnHold, Reason: shoal.ReasonStorageFull, Desc: fmt.Sprintf(
+		"%s has %s free and needs %s. Free some space and the run goes on by itself.",
+		s.config.DataDir, size(free), size(s.config.MinFree))}
+}
+
+// holdWhenLow pauses a run that has just started when the disk is low already.
+func (s *Service) holdWhenLow(ctx context.Context, id shoal.RunID) error {
+	if s.newDiskWatch() == nil {
+		return nil
+	}
+	free, err := freeBytes(s.config.DataDir)
+	if err != nil || free >= s.config.MinFree {
+		return err
+	}
+	return s.tell(ctx, id, s.lowEvent(free))
 }
 
 func (d *diskWatch) wake(ctx context.Context, wasLow bool) error {

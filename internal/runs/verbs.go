@@ -44,6 +44,10 @@ func (s *Service) Start(ctx context.Context, q StartRequest) (shoal.Run, error) 
 	if err != nil {
 		return shoal.Run{}, err
 	}
+	// The disk may fill before the watch looks again, and then nothing can be recorded.
+	if err := s.holdWhenLow(ctx, r.ID); err != nil {
+		s.log.Error("look at the disk", "run", r.ID, "err", err)
+	}
 	return AsCreated(r), nil
 }
 

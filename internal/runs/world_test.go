@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -225,9 +226,10 @@ func (w *world) await(id shoal.RunID, what string, ok func(r *shoal.Run) bool) s
 	return r
 }
 
-func (w *world) awaitStatus(id shoal.RunID, s shoal.RunStatus) shoal.Run {
+// awaitStatus waits until the run has one of the given states.
+func (w *world) awaitStatus(id shoal.RunID, any ...shoal.RunStatus) shoal.Run {
 	w.t.Helper()
-	return w.await(id, string(s), func(r *shoal.Run) bool { return r.Status == s })
+	return w.await(id, fmt.Sprint(any), func(r *shoal.Run) bool { return slices.Contains(any, r.Status) })
 }
 
 // csv returns the run's export.

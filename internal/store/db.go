@@ -105,6 +105,9 @@ func (db *DB) openPostgres(url string) error {
 	if err != nil {
 		return fmt.Errorf("read the database URL: %w", err)
 	}
+	// A process that freezes in the middle of a transaction must not hold its
+	// locks against those that take its work over.
+	cfg.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "shoal"
 	}
