@@ -4,17 +4,24 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unsafe"
 )
 
 // bulk is a statement that is executed for many rows of parameters. In its
-// text {rows} stands for the rows: on SQLite one VALUES row of a prepared
-// statement, which is executed per row (with modernc a statement of 128 rows
-// takes 2.5 times as long per row, since binding looks parameters up by name);
-// on PostgreSQL the rows of unnest over one array per column, which is one
-// round trip however many there are.
+// text {rows} stands for the rows, either of an INSERT or of a table
+//
+//	WITH v (column, ...) AS ({rows})
+//
+// that the statement then names once as FROM v. On PostgreSQL the rows are
+// those of unnest over one array per column: one round trip however many there
+// are. On SQLite the statement is prepared for one row and executed per row
+// (with modernc one of 128 rows takes 2.5 times as long per row), and what it
+// reads of v are its parameters: an UPDATE that joins v, of one row as it is,
+// would gather what it is going to change in a temporary table first.
 type bulk struct {
 	text  string
 	types []string // bigint, text, bytea or boolean, one per column
@@ -22,20 +29,46 @@ type bulk struct {
 
 // expand returns the statement for d.
 func (b *bulk) expand(d Dialect) string {
-	var rows strings.Builder
-	rows.WriteString("VALUES (")
 	if d == Postgres {
-		rows.Reset()
-		rows.WriteString("SELECT * FROM unnest(")
+		return b.expandArrays()
 	}
+	columns, text, ok := b.table()
+	if !ok {
+		// Parameters without a name cost the driver no look-up.
+		return strings.ReplaceAll(b.text, "{rows}", "VALUES (?"+strings.Repeat(", ?", len(b.types)-1)+")")
+	}
+	text = strings.Replace(text, "FROM v CROSS JOIN", "FROM", 1)
+	text = strings.Replace(text, "FROM v WHERE", "WHERE", 1)
+	return tableColumn.ReplaceAllStringFunc(text, func(name string) string {
+		return "$" + strconv.Itoa(1+slices.Index(columns, strings.TrimPrefix(name, "v.")))
+	})
+}
+
+// tableColumn is a column of the table v.
+var tableColumn = regexp.MustCompile(`\bv\.\w+`)
+
+// table takes the table v off the text and returns the names of its columns.
+func (b *bulk) table() (columns []string, text string, ok bool) {
+	text, ok = strings.CutPrefix(strings.TrimSpace(b.text), "WITH v (")
+	if !ok {
+		return nil, "", false
+	}
+	names, text, ok := strings.Cut(text, ") AS ({rows})")
+	columns = strings.Split(names, ",")
+	for i := range columns {
+		columns[i] = strings.TrimSpace(columns[i])
+	}
+	return columns, text, ok
+}
+
+func (b *bulk) expandArrays() string {
+	var rows strings.Builder
+	rows.WriteString("SELECT * FROM unnest(")
 	for i, typ := range b.types {
 		if i > 0 {
 			rows.WriteString(", ")
 		}
-		rows.WriteString("$" + strconv.Itoa(i+1))
-		if d == Postgres {
-			rows.WriteString("::" + typ + "[]")
-		}
+		rows.WriteString("$" + strconv.Itoa(i+1) + "::" + typ + "[]")
 	}
 	rows.WriteString(")")
 	return strings.ReplaceAll(b.text, "{rows}", rows.String())
