@@ -19,7 +19,7 @@ import (
 const (
 	tokenPrefix = "shoal_"
 	tokenBytes  = 20
-	minToken    = 2 * tokenBytes // also of a person's own making: the hash is a plain one
+	minToken    = 16 // of a person's own making, who knows how far the server can be reached
 	maxToken    = 200
 	shownToken  = 10 // characters kept, for people to tell keys apart
 )

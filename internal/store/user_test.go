@@ -82,7 +82,7 @@ func TestGivenKey(t *testing.T) {
 		if err != nil || u.ID != e.User {
 			t.Fatalf("%+v, %v", u, err)
 		}
-		for _, bad := range []string{"short", strings.Repeat("x", 39), strings.Repeat("x", 201), strings.Repeat("x", 39) + " x", strings.Repeat("é", 30)} {
+		for _, bad := range []string{"short", strings.Repeat("x", 15), strings.Repeat("x", 201), strings.Repeat("x", 39) + " x", strings.Repeat("é", 30)} {
 			if _, err := e.Store.EnsureKey(ctx, u, bad); shoal.KindOf(err) != shoal.KindInvalid {
 				t.Errorf("key %q: %v, want it refused", bad, err)
 			}
