@@ -324,7 +324,7 @@ func firstRows(ctx context.Context, o *output, api *client.Client, run *client.R
 
 func (c *goCmd) summary(o *output, run *client.Run) {
 	where := ""
-	if c.Output != "" && c.Output != "-" {
+	if c.Output != "" && c.Output != "-" && run.ExportDone {
 		where = " in " + c.Output
 	}
 	o.notef("%s: %s%s, %s", run.Status, plural(run.TotalUniqueResults, "result"), where,

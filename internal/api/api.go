@@ -46,6 +46,9 @@ type Options struct {
 	Version string
 	// Logger takes faults, and every request at debug level; nil: slog.Default.
 	Logger *slog.Logger
+	// BodyTimeout bounds how long a client may take to send a body; uploads and
+	// long lists of tasks have 15 times as long. 0: a minute.
+	BodyTimeout time.Duration
 	// Stopping is closed when the server begins to stop: event streams and long
 	// polls then end at once, and new ones are refused. Nil: never.
 	Stopping <-chan struct{}
@@ -65,6 +68,8 @@ type API struct {
 	version   string
 	log       *slog.Logger
 	stopping  <-chan struct{}
+	// bodyTimeout bounds the reading of a body.
+	bodyTimeout time.Duration
 
 	mux      *http.ServeMux
 	docs     func() documents // made when first asked for
@@ -79,7 +84,10 @@ func New(o Options) *API {
 	a := &API{
 		store: o.Store, runs: o.Runs, catalogue: o.Catalogue, seal: o.Seal, blob: o.Blob,
 		now: o.Now, publicURL: strings.TrimSuffix(o.PublicURL, "/"), proxies: o.TrustedProxies,
-		version: o.Version, log: o.Logger, stopping: o.Stopping,
+		version: o.Version, log: o.Logger, stopping: o.Stopping, bodyTimeout: o.BodyTimeout,
+	}
+	if a.bodyTimeout == 0 {
+		a.bodyTimeout = time.Minute
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -157,6 +165,7 @@ func (res *resource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := a.begin(w, r)
 	defer a.end(c)
 	c.route = res.find(r.Method)
+	c.limitBodyTime()
 	if c.route == nil {
 		c.fail(res.refuse(w, r))
 		return

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"shoal"
 )
@@ -40,6 +41,9 @@ func (c *call) readBody() ([]byte, error) {
 	if err != nil {
 		return nil, shoal.Invalid("InvalidParam", "body", "The body broke off after %d bytes", len(body))
 	}
+	// What the handler does with it has its own time: a deadline that passes
+	// now would look like a client that has gone.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 	if body == nil {
 		body = []byte{}
 	}
@@ -48,6 +52,21 @@ func (c *call) readBody() ([]byte, error) {
 	}
 	c.body = body
 	return body, nil
+}
+
+// limitBodyTime gives the client until then to send its body, read or not: the
+// server reads what is left of it when the handler has answered. A request
+// without a body, such as an event stream, has no such end.
+func (c *call) limitBodyTime() {
+	if c.r.ContentLength == 0 {
+		return
+	}
+	limit := c.a.bodyTimeout
+	if c.route != nil && (c.route.ownBody || c.route.largeBody) {
+		limit *= 15
+	}
+	// A caller in this process has no connection, and needs no limit.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(limit))
 }
 
 func tooLarge(limit int64) error {

@@ -2,12 +2,15 @@ package api_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"shoal"
+	"shoal/internal/api"
 )
 
 // TestAStrangerFindsNothing asks every route that names something of another
@@ -159,4 +162,29 @@ func TestReferenceSaysWhatListsHold(t *testing.T) {
 			t.Errorf("the reference has no %s", right)
 		}
 	}
+}
+
+// TestSlowBodiesEnd: a client that drips its body is answered in time, with a
+// key and without, and does not hold its connection.
+func TestSlowBodiesEnd(t *testing.T) {
+	w := newWorld(t, "", func(o *api.Options) { o.BodyTimeout = 200 * time.Millisecond })
+	for name, c := range map[string]struct{ head, want string }{
+		"with a key": {"Authorization: Token " + w.Key + "\r\n", "400"},
+		"without":    {"", "401"},
+	} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /v1/squids HTTP/1.1\r\nHost: x\r\n%sContent-Length: 1000\r\n\r\n{", c.head)
+		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(conn) // until the server hangs up
+		if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 "+c.want) {
+			t.Errorf("%s: %v, %.100q", name, err, got)
+		}
+	}
+	w.get("/v1/me")
 }
