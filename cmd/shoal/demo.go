@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -92,7 +93,8 @@ func (c *demoCmd) show(ctx context.Context, o *output, p *platform, url string) 
 	}
 	o.printf("\nWhere to look:\n  rows as CSV       %s\n  everything else   %s\n", csv, c.Data)
 	if !c.Stay {
-		o.printf("  over the API      shoal serve --data %s\nNext, any site:     shoal go website https://example.com/ -o pages.csv\n", c.Data)
+		name := invoked(os.Args[0])
+		o.printf("  over the API      %s serve --data %s\nNext, any site:     %s go website https://example.com/ -o pages.csv\n", name, quoted(c.Data), name)
 	}
 	if run.Status != "done" {
 		return &exit{code: exitOtherReason}
