@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -156,7 +157,19 @@ func (p *platform) secretKey() (*seal.Keyring, error) {
 	if err := os.MkdirAll(p.cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	return seal.Load(p.cfg.SecretKey, filepath.Join(p.cfg.Data, "secret.key"))
+	path := filepath.Join(p.cfg.Data, "secret.key")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && p.cfg.SecretKey == "" && p.used() {
+		p.cfg.log.Warn("the secret key file is missing from a data directory that is in use; a new one is made. "+
+			"What was sealed with the old one (cookies, delivery secrets) cannot be read any more: put the file back from a backup if you have one", "file", path)
+	}
+	return seal.Load(p.cfg.SecretKey, path)
+}
+
+// used reports whether a platform ran on the data directory before: its export
+// files' directory is made after the secret key.
+func (p *platform) used() bool {
+	_, err := os.Stat(filepath.Join(p.cfg.Data, "files"))
+	return err == nil
 }
 
 func (p *platform) openCatalogue() (*catalogue, error) {
