@@ -19,24 +19,24 @@ type batch struct {
 	s    *Store
 	tx   *hotTx
 	now  int64
+	hot  *hotState
 	runs []*batchRun // by primary key
 	wss  map[int64]*batchWorkspace
 }
 
 // batchRun is a run as the batch changes it.
 type batchRun struct {
-	runRow       // a copy: written and published at the end
-	missing bool // there is no such run
-	touched bool // counters changed
-	leases  map[int]leaseRow
-	tasks   map[int64]*taskRow
-	pages   []*op // in order of arrival
+	runRow // a copy: written and published at the end
+	*hotRun
+	missing bool       // there is no such run
+	touched bool       // counters changed
+	changed []*taskRow // to be written
+	pages   []*op      // in order of arrival
 	claims  []*op
 	events  []event
 	ws      *batchWorkspace
 	was     shoal.Run // as it was
 	// Results.
-	nextSeq  int64
 	wasSeq   int64
 	deferred bool // rows are looked up and inserted together, not one by one
 	owners   map[shoal.Digest]owner
@@ -46,8 +46,7 @@ type batchRun struct {
 	full     bool // max_unique_results is reached
 	closed   bool // and every task was ended for it
 	// Requests.
-	states   map[int64]requestState // of the pages' requests
-	ended    []requestState         // to be written
+	ended    []requestState // to be written
 	known    map[requestKey]bool
 	newFound []newRequest
 }
@@ -77,7 +76,7 @@ func (w *batchWorkspace) left() shoal.Credits {
 }
 
 func newBatch(s *Store, tx *hotTx) *batch {
-	return &batch{s: s, tx: tx, wss: map[int64]*batchWorkspace{}}
+	return &batch{s: s, tx: tx, hot: s.takeHot(), wss: map[int64]*batchWorkspace{}}
 }
 
 // apply carries out ops: pages first, then claims, which may take what the
@@ -117,7 +116,7 @@ func (b *batch) sort(ops []*op) {
 	for _, o := range ops {
 		r := byPK[o.lease.RunPK]
 		if r == nil {
-			r = &batchRun{leases: map[int]leaseRow{}, tasks: map[int64]*taskRow{}}
+			r = &batchRun{hotRun: b.hot.run(o.lease.RunPK)}
 			r.PK = o.lease.RunPK
 			byPK[r.PK] = r
 			b.runs = append(b.runs, r)
@@ -175,8 +174,7 @@ func (b *batch) lockOwners(ctx context.Context) error {
 		if !r.hasRows() {
 			continue
 		}
-		// What a run belongs to never changes: no lock is needed to read it.
-		err := b.tx.QueryRowContext(ctx, selectRunOwners, r.PK).Scan(&r.workspacePK, &r.SquidPK)
+		err := b.readOwners(ctx, r)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue // found missing when it is locked
 		}
@@ -193,30 +191,46 @@ func (b *batch) lockOwners(ctx context.Context) error {
 	}
 	slices.SortFunc(storing, func(x, y *batchRun) int { return cmp.Compare(x.SquidPK, y.SquidPK) })
 	for _, r := range storing {
-		err := b.tx.QueryRowContext(ctx, selectSquidSeq+b.s.db.dialect.forUpdate(), r.SquidPK).Scan(&r.nextSeq)
-		if err != nil {
-			return fmt.Errorf("lock squid %d: %w", r.SquidPK, err)
+		if !r.hasSeq {
+			err := b.tx.QueryRowContext(ctx, selectSquidSeq+b.s.db.dialect.forUpdate(), r.SquidPK).Scan(&r.nextSeq)
+			if err != nil {
+				return fmt.Errorf("lock squid %d: %w", r.SquidPK, err)
+			}
 		}
-		r.wasSeq = r.nextSeq
+		r.hasSeq, r.wasSeq = true, r.nextSeq
 	}
 	return nil
+}
+
+// readOwners reads what a run belongs to. That never changes: no lock is needed.
+func (b *batch) readOwners(ctx context.Context, r *batchRun) error {
+	if b.s.runs != nil {
+		if row := b.s.runs.byPK(r.PK); row != nil {
+			r.workspacePK, r.SquidPK = row.workspacePK, row.SquidPK
+			return nil
+		}
+	}
+	return b.tx.QueryRowContext(ctx, selectRunOwners, r.PK).Scan(&r.workspacePK, &r.SquidPK)
 }
 
 func (b *batch) lockWorkspace(ctx context.Context, r *batchRun) error {
 	if r.ws = b.wss[r.workspacePK]; r.ws != nil {
 		return nil
 	}
-	w := &batchWorkspace{pk: r.workspacePK}
-	var bonus, rollover shoal.Credits
-	var rolloverEnds int64
-	err := b.tx.QueryRowContext(ctx, selectPlan+b.s.db.dialect.forUpdate(), w.pk).
-		Scan(&w.available, &w.consumed, &bonus, &rollover, &rolloverEnds, &w.period)
-	if err != nil {
-		return fmt.Errorf("lock workspace %d: %w", w.pk, err)
-	}
-	w.extra = bonus
-	if rolloverEnds == 0 || rolloverEnds > b.now {
-		w.extra += rollover
+	w := b.hot.wss[r.workspacePK]
+	if w == nil {
+		w = &batchWorkspace{pk: r.workspacePK}
+		var bonus, rollover shoal.Credits
+		var rolloverEnds int64
+		err := b.tx.QueryRowContext(ctx, selectPlan+b.s.db.dialect.forUpdate(), w.pk).
+			Scan(&w.available, &w.consumed, &bonus, &rollover, &rolloverEnds, &w.period)
+		if err != nil {
+			return fmt.Errorf("lock workspace %d: %w", w.pk, err)
+		}
+		w.extra = bonus
+		if rolloverEnds == 0 || rolloverEnds > b.now {
+			w.extra += rollover
+		}
 	}
 	b.wss[w.pk], r.ws = w, w
 	return nil
@@ -226,7 +240,7 @@ func (b *batch) lockWorkspace(ctx context.Context, r *batchRun) error {
 func (b *batch) fence(ctx context.Context) error {
 	for _, r := range b.runs {
 		// Pages in flight when the run was paused may still commit.
-		if !r.missing && (r.Status == shoal.RunRunning || r.Status == shoal.RunPaused) {
+		if !r.missing && r.leases == nil && (r.Status == shoal.RunRunning || r.Status == shoal.RunPaused) {
 			if err := b.loadLeases(ctx, r); err != nil {
 				return err
 			}
@@ -238,6 +252,7 @@ func (b *batch) fence(ctx context.Context) error {
 }
 
 func (b *batch) loadLeases(ctx context.Context, r *batchRun) error {
+	r.leases = map[int]leaseRow{}
 	err := b.tx.scan(ctx, selectLeases, []any{r.PK}, func(rows *sql.Rows) error {
 		var slot int
 		var l leaseRow

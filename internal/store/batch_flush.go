@@ -90,14 +90,8 @@ func (b *batch) flush(ctx context.Context, r *batchRun) error {
 }
 
 func (b *batch) flushTasks(ctx context.Context, r *batchRun) error {
-	changed := make([]*taskRow, 0, len(r.tasks))
-	for _, t := range r.tasks {
-		if t != nil && t.changed {
-			changed = append(changed, t)
-		}
-	}
-	err := b.tx.exec(ctx, updateTasks, len(changed), func(i int, args []any) {
-		t, first := changed[i], int64(0)
+	err := b.tx.exec(ctx, updateTasks, len(r.changed), func(i int, args []any) {
+		t, first := r.changed[i], int64(0)
 		if t.firstDone {
 			first = 1
 		}

@@ -81,7 +81,7 @@ func (b *batch) load(ctx context.Context) error {
 		var tasks, requests []int64
 		for _, o := range r.pages {
 			tasks = append(tasks, o.page.TaskSeq)
-			if o.page.RequestSeq != 0 {
+			if _, known := r.states[o.page.RequestSeq]; o.page.RequestSeq != 0 && !known {
 				requests = append(requests, o.page.RequestSeq)
 			}
 		}
@@ -127,7 +127,6 @@ func (b *batch) loadTasks(ctx context.Context, r *batchRun, seqs []int64) error 
 }
 
 func (b *batch) loadRequests(ctx context.Context, r *batchRun, seqs []int64) error {
-	r.states = make(map[int64]requestState, len(seqs))
 	err := b.tx.query(ctx, selectRequests, len(seqs),
 		func(i int, args []any) { args[0], args[1] = r.PK, seqs[i] },
 		func(rows *sql.Rows) error {
@@ -195,9 +194,18 @@ func (r *batchRun) release(p *shoal.Page, t *taskRow) {
 		r.setRequest(p.RequestSeq, state)
 		return
 	}
-	t.claimedBy, t.changed = -1, true
+	t.claimedBy = -1
+	r.change(t)
 	if !t.ended() {
 		t.state = taskPending
+	}
+}
+
+// change has t written at the end of the batch.
+func (r *batchRun) change(t *taskRow) {
+	if !t.changed {
+		t.changed = true
+		r.changed = append(r.changed, t)
 	}
 }
 
@@ -237,7 +245,7 @@ func (r *batchRun) finishRequest(p *shoal.Page, t *taskRow) {
 	} else {
 		r.setRequest(p.RequestSeq, state)
 	}
-	t.changed = true
+	r.change(t)
 	if t.ended() {
 		return
 	}
@@ -304,7 +312,8 @@ func (r *batchRun) endTask(t *taskRow, state int64, reason, desc string, now int
 func (r *batchRun) closeAll(now int64) {
 	for _, t := range r.tasks {
 		if t != nil && !t.ended() {
-			t.state, t.reason, t.endedAt, t.changed = taskCompleted, shoal.TaskMaxResults, now, true
+			t.state, t.reason, t.endedAt = taskCompleted, shoal.TaskMaxResults, now
+			r.change(t)
 		}
 	}
 	r.closed = true

@@ -71,7 +71,7 @@ func (b *batch) claimRequests(ctx context.Context, r *batchRun, o *op, look int)
 			changed = append(changed, requestState{seq: w.Request.Seq, state: requestLeft, slot: -1})
 			again = true
 		case len(o.work) < o.max:
-			changed = append(changed, requestState{seq: w.Request.Seq, state: requestClaimed, slot: int64(o.lease.Slot)})
+			changed = append(changed, requestState{seq: w.Request.Seq, task: w.TaskSeq, state: requestClaimed, slot: int64(o.lease.Slot)})
 			w.TaskID, w.TaskParams = t.id, []byte(t.params)
 			w.TaskResults, w.TaskPages = t.results, t.finished
 			o.work = append(o.work, w)
@@ -82,6 +82,9 @@ func (b *batch) claimRequests(ctx context.Context, r *batchRun, o *op, look int)
 	})
 	if err != nil {
 		return false, fmt.Errorf("claim requests: %w", err)
+	}
+	for _, q := range changed {
+		r.states[q.seq] = q
 	}
 	return again, nil
 }

@@ -36,6 +36,7 @@ type Store struct {
 	runs  *runCache
 	keys  *keyCache // valid keys, in memory
 	stmts *statements
+	hot   *hotState // nil: nothing is known
 	// ops are for the writer, which closes stopped when it ends.
 	ops     chan *op
 	stopped chan struct{}
@@ -133,13 +134,15 @@ func (s *Store) write(ctx context.Context, f func(ctx context.Context, tx *sql.T
 	return s.transact(ctx, true, f)
 }
 
-// takeTurn waits for the right to write on SQLite; PostgreSQL needs none.
+// takeTurn waits for the right to write on SQLite; PostgreSQL needs none. What
+// the writer knows may be wrong afterwards.
 func (s *Store) takeTurn(ctx context.Context) (release func(), err error) {
 	if s.db.dialect != SQLite {
 		return func() {}, nil
 	}
 	select {
 	case s.turn <- struct{}{}:
+		s.hot = nil
 		return func() { <-s.turn }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()

@@ -229,14 +229,17 @@ func (s *Store) commit(ctx context.Context, ops []*op) {
 }
 
 func (s *Store) commitHeld(ctx context.Context, ops []*op) {
+	var b *batch
 	err := s.transact(ctx, false, func(ctx context.Context, tx *sql.Tx) error {
 		for _, o := range ops {
 			o.result, o.work, o.err = shoal.PageResult{}, nil, nil
 		}
-		return newBatch(s, s.stmts.in(tx)).apply(ctx, ops)
+		b = newBatch(s, s.stmts.in(tx))
+		return b.apply(ctx, ops)
 	})
 	switch {
 	case err == nil:
+		b.keepHot()
 	case len(ops) > 1 && !errors.Is(err, shoal.ErrStorageFull):
 		for i := range ops {
 			s.commitHeld(ctx, ops[i:i+1])
