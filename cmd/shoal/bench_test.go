@@ -5,14 +5,17 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"shoal/client"
+	"shoal/internal/fixtures"
 )
 
 // BenchmarkGo crawls the site whose first page is SHOAL_BENCH_URL, as
@@ -97,4 +100,32 @@ func cpuOf(tb testing.TB, pid int) time.Duration {
 		ticks += n
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+// BenchmarkFlat crawls sites of 1,000 and of 10,000 pages, each in a process of
+// its own, and compares their peak memory.
+//
+//	go test ./cmd/shoal -run - -bench Flat -benchtime 1x
+func BenchmarkFlat(b *testing.B) {
+	path, err := binary()
+	if err != nil {
+		b.Fatal(err)
+	}
+	crawl := func(pages int) (peakMB float64) {
+		target := httptest.NewServer(fixtures.Paced(pages, 0))
+		defer target.Close()
+		dir := b.TempDir()
+		cmd := exec.Command(path, "go", "testdata/paced.yaml", target.URL+"/", "-c", "16", "-q", "--allow-private-targets",
+			"--data", dir, "-o", filepath.Join(dir, "out.csv"))
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.Fatalf("%v\n%s", err, out)
+		}
+		return float64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
+	}
+	for b.Loop() {
+		small, large := crawl(1000), crawl(10_000)
+		b.ReportMetric(small, "MB-1000")
+		b.ReportMetric(large, "MB-10000")
+		b.ReportMetric(large/small, "ratio")
+	}
 }
