@@ -97,6 +97,7 @@ func (b *batch) request(ctx context.Context, r *batchRun, t *taskRow, q *shoal.R
 		r.known[key] = true
 		r.newFound = append(r.newFound, newRequest{seq, t.seq, q})
 		r.frontierSeq = seq
+		r.wait(seq, t.seq, q)
 		return true, nil
 	}
 	n, err := b.tx.execEach(ctx, offerRequest, r.PK, seq, t.seq, q.Digest[:], q.URL, q.Page, int64(q.Depth),
@@ -104,8 +105,12 @@ func (b *batch) request(ctx context.Context, r *batchRun, t *taskRow, q *shoal.R
 	if err != nil {
 		return false, fmt.Errorf("add request: %w", err)
 	}
-	r.frontierSeq += n
-	return n == 1, nil
+	if n == 0 {
+		return false, nil
+	}
+	r.frontierSeq = seq
+	r.wait(seq, t.seq, q)
+	return true, nil
 }
 
 // flushRequests writes the ends of requests, and a deferred run's new ones.

@@ -192,6 +192,7 @@ func (r *batchRun) release(p *shoal.Page, t *taskRow) {
 			state = requestLeft
 		}
 		r.setRequest(p.RequestSeq, state)
+		r.pending, r.whole = nil, false // it comes before others
 		return
 	}
 	t.claimedBy = -1

@@ -59,12 +59,13 @@ func (b *batch) claim(ctx context.Context, r *batchRun, o *op) error {
 // end of a task touches none of its requests, however many they are. It
 // reports whether there were such, so that more may be behind them.
 func (b *batch) claimRequests(ctx context.Context, r *batchRun, o *op, look int) (again bool, err error) {
-	work, err := b.claimable(ctx, r, look)
-	if err != nil {
+	if err := b.claimable(ctx, r, look); err != nil {
 		return false, err
 	}
 	var changed []requestState
-	for _, w := range work {
+	var kept []shoal.Work
+	looked := r.pending[:min(look, len(r.pending))]
+	for _, w := range looked {
 		t := r.tasks[w.TaskSeq]
 		switch {
 		case t.ended():
@@ -75,7 +76,13 @@ func (b *batch) claimRequests(ctx context.Context, r *batchRun, o *op, look int)
 			w.TaskID, w.TaskParams = t.id, []byte(t.params)
 			w.TaskResults, w.TaskPages = t.results, t.finished
 			o.work = append(o.work, w)
+		default:
+			kept = append(kept, w)
 		}
+	}
+	clear(looked)
+	if r.pending = r.pending[len(looked):]; len(kept) > 0 {
+		r.pending = append(kept, r.pending...)
 	}
 	err = b.tx.exec(ctx, claimRequests, len(changed), func(i int, args []any) {
 		args[0], args[1], args[2], args[3] = r.PK, changed[i].seq, changed[i].state, changed[i].slot
@@ -84,18 +91,34 @@ func (b *batch) claimRequests(ctx context.Context, r *batchRun, o *op, look int)
 		return false, fmt.Errorf("claim requests: %w", err)
 	}
 	for _, q := range changed {
-		r.states[q.seq] = q
+		if q.state == requestClaimed {
+			r.states[q.seq] = q
+		}
 	}
 	return again, nil
 }
 
-// claimable reads the first n requests that nobody works on, with their tasks.
-func (b *batch) claimable(ctx context.Context, r *batchRun, n int) (work []shoal.Work, err error) {
-	seqs, err := collect(ctx, b.tx, scanInt, claimableRequests, r.PK, n)
-	if err != nil || len(seqs) == 0 {
-		return nil, err
+// claimable makes the first n requests that nobody works on known, with their
+// tasks. What is known of them already is not read again.
+func (b *batch) claimable(ctx context.Context, r *batchRun, n int) error {
+	if len(r.pending) < n && !r.whole {
+		if err := b.readPending(ctx, r, n); err != nil {
+			return err
+		}
 	}
-	var tasks []int64
+	tasks := make([]int64, 0, n)
+	for i := range r.pending[:min(n, len(r.pending))] {
+		tasks = append(tasks, r.pending[i].TaskSeq)
+	}
+	return b.loadTasks(ctx, r, tasks)
+}
+
+func (b *batch) readPending(ctx context.Context, r *batchRun, n int) error {
+	seqs, err := collect(ctx, b.tx, scanInt, claimableRequests, r.PK, n)
+	if err != nil {
+		return fmt.Errorf("look for requests: %w", err)
+	}
+	r.pending, r.whole = r.pending[:0], len(seqs) < n
 	err = b.tx.query(ctx, readRequests, len(seqs),
 		func(i int, args []any) { args[0], args[1] = r.PK, seqs[i] },
 		func(rows *sql.Rows) error {
@@ -107,14 +130,14 @@ func (b *batch) claimable(ctx context.Context, r *batchRun, n int) (work []shoal
 				return err
 			}
 			q.Digest = shoal.Digest(digest)
-			work, tasks = append(work, w), append(tasks, w.TaskSeq)
+			r.pending = append(r.pending, w)
 			return nil
 		})
 	if err != nil {
-		return nil, fmt.Errorf("read requests: %w", err)
+		return fmt.Errorf("read requests: %w", err)
 	}
-	slices.SortFunc(work, func(x, y shoal.Work) int { return cmp.Compare(x.Request.Seq, y.Request.Seq) })
-	return work, b.loadTasks(ctx, r, tasks)
+	slices.SortFunc(r.pending, func(x, y shoal.Work) int { return cmp.Compare(x.Request.Seq, y.Request.Seq) })
+	return nil
 }
 
 // claimTasks claims the first requests of new tasks.

@@ -1,9 +1,17 @@
 package store
 
+import (
+	"bytes"
+	"strings"
+
+	"shoal"
+)
+
 // Bounds of what the writer remembers.
 const (
-	hotRuns  = 256     // runs, and workspaces
-	hotTasks = 1 << 14 // run tasks, and as many requests, of one run
+	hotRuns    = 64      // runs, and workspaces
+	hotTasks   = 1 << 14 // run tasks, and as many claimed requests, of one run
+	hotPending = 1024    // requests of one run that wait; about 400 bytes each
 )
 
 // hotState is what the writer knows from the batch before, on SQLite: what this
@@ -24,6 +32,10 @@ type hotRun struct {
 	states  map[int64]requestState // of claimed requests and of the pages'
 	hasSeq  bool                   // nextSeq has been read
 	nextSeq int64                  // of the squid
+	// pending are the first of the requests that nobody works on, in order; with
+	// whole they are all.
+	pending []shoal.Work
+	whole   bool
 }
 
 // takeHot returns what is known and forgets it: it is kept again only when the
@@ -31,7 +43,7 @@ type hotRun struct {
 func (s *Store) takeHot() *hotState {
 	h := s.hot
 	s.hot = nil
-	if h == nil || len(h.runs) > hotRuns || len(h.wss) > hotRuns {
+	if h == nil {
 		h = &hotState{runs: map[int64]*hotRun{}, wss: map[int64]*batchWorkspace{}}
 	}
 	return h
@@ -44,6 +56,21 @@ func (h *hotState) run(pk int64) *hotRun {
 		h.runs[pk] = r
 	}
 	return r
+}
+
+// wait adds a new request to those that wait, if they are known to be all. The
+// page's memory is its caller's.
+func (r *hotRun) wait(seq, task int64, q *shoal.Request) {
+	if !r.whole {
+		return
+	}
+	if r.whole = len(r.pending) < hotPending; !r.whole {
+		return
+	}
+	c := *q
+	c.Seq, c.Attempts = seq, 0
+	c.URL, c.Page, c.Carry, c.Extra = strings.Clone(q.URL), strings.Clone(q.Page), bytes.Clone(q.Carry), bytes.Clone(q.Extra)
+	r.pending = append(r.pending, shoal.Work{TaskSeq: task, Request: c})
 }
 
 // keepHot keeps what b knows once its transaction is committed: without what is
@@ -71,5 +98,17 @@ func (b *batch) keepHot() {
 			b.hot.wss[w.pk] = w
 		}
 	}
+	dropSome(b.hot.runs)
+	dropSome(b.hot.wss)
 	b.s.hot = b.hot
+}
+
+// dropSome makes m small enough to be kept.
+func dropSome[T any](m map[int64]T) {
+	for pk := range m {
+		if len(m) <= hotRuns {
+			return
+		}
+		delete(m, pk)
+	}
 }
