@@ -41,7 +41,8 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir:      "testdata/script",
-		Deadline: time.Now().Add(2 * time.Minute),
+		// The scripts take seconds, but wait for their turn beside the tests of faults.
+		Deadline: time.Now().Add(15 * time.Minute),
 		Setup: func(env *testscript.Env) error {
 			gate := &gate{site: fixtures.Bookshop(fixtures.Options{Count: 60, SlowDelay: time.Millisecond})}
 			gate.open()

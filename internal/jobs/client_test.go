@@ -94,8 +94,9 @@ func TestKickStartsAJobAtOnce(t *testing.T) {
 		slices.Sort(took)
 		median := took[len(took)/2]
 		t.Logf("insert, commit, kick to handler: median %s, slowest %s", median, took[len(took)-1])
-		if median > 50*time.Millisecond {
-			t.Errorf("median %s from insert to handler, want at most 50 ms", median)
+		// 5 ms on a quiet machine, some 50 ms beside other tests with the race detector.
+		if median > 250*time.Millisecond {
+			t.Errorf("median %s from insert to handler, want at most 250 ms: the kick was not heard", median)
 		}
 	})
 }
