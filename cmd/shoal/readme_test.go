@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -146,5 +147,37 @@ func TestSettings(t *testing.T) {
 				t.Errorf("ended with %v: want it to fail at the taken address %s\n%s", err, taken, out)
 			}
 		})
+	}
+}
+
+// TestDocsNameTests: every test that the docs name as a proof exists.
+func TestDocsNameTests(t *testing.T) {
+	t.Parallel()
+	var sources strings.Builder
+	err := filepath.WalkDir("../..", func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			var b []byte
+			b, err = os.ReadFile(path)
+			sources.Write(b)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, doc := range []string{"../../docs/promises.md", "../../docs/run-lifecycle.md"} {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		named := regexp.MustCompile(`\bTest[A-Z]\w*`).FindAllString(string(text), -1)
+		if len(named) == 0 {
+			t.Errorf("%s names no test", doc)
+		}
+		for _, name := range named {
+			if !strings.Contains(sources.String(), "func "+name+"(") {
+				t.Errorf("%s names %s, which does not exist", doc, name)
+			}
+		}
 	}
 }
