@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:      "testdata/script",
+		Dir: "testdata/script",
 		// The scripts take seconds, but wait for their turn beside the tests of faults.
 		Deadline: time.Now().Add(15 * time.Minute),
 		Setup: func(env *testscript.Env) error {
