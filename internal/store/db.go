@@ -84,14 +84,14 @@ func (db *DB) openSQLite() error {
 		return err
 	}
 	db.lock = held
-	if db.write, err = sql.Open("sqlite", sqliteDSN(db.dataDir, "65536", false)); err != nil {
+	if db.write, err = sql.Open("sqlite", sqliteDSN(db.dataDir, "32768", false)); err != nil {
 		return errors.Join(fmt.Errorf("open %s: %w", dataFile, err), held.release())
 	}
 	// One connection writes: SQLite allows one writer, and waiting in a queue of
 	// ours is fair where waiting for its lock is not.
 	db.write.SetMaxOpenConns(1)
 	db.write.SetConnMaxIdleTime(0)
-	if db.read, err = sql.Open("sqlite", sqliteDSN(db.dataDir, "16384", true)); err != nil {
+	if db.read, err = sql.Open("sqlite", sqliteDSN(db.dataDir, "4096", true)); err != nil {
 		return errors.Join(fmt.Errorf("open %s: %w", dataFile, err), db.write.Close(), held.release())
 	}
 	readers := max(4, runtime.GOMAXPROCS(0))
