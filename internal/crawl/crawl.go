@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"strconv"
 	"time"
 
 	"shoal"
@@ -64,9 +62,10 @@ func (c *Crawl) Do(ctx context.Context, t *Task, w *shoal.Work, known func(task 
 		first.Attempts = w.Request.Attempts
 		req = &first
 	}
+	began := c.now()
 	resp, err := c.fetch(ctx, t, req)
 	if err != nil {
-		c.failed(ctx, &s, t, w, req, err)
+		c.failed(ctx, &s, t, w, req, began, err)
 	} else {
 		c.read(&s, t, w, req, resp)
 		resp.Release()
@@ -120,7 +119,7 @@ func (c *Crawl) read(s *Step, t *Task, w *shoal.Work, req *shoal.Request, resp *
 		return
 	}
 	if out.Detected != shoal.ReasonNone {
-		s.Hold = Hold{Reason: out.Detected, RetryAfter: retryAfter(resp.Header, c.now())}
+		s.Hold = Hold{Reason: out.Detected, RetryAfter: fetch.RetryAfter(resp.Header.Get("Retry-After"), c.now())}
 		return
 	}
 	c.take(page, out)
@@ -153,19 +152,4 @@ func dropStart(found []shoal.Request, start shoal.Digest) []shoal.Request {
 		}
 	}
 	return kept
-}
-
-// retryAfter reads the header of RFC 9110, section 10.2.3; 0 when there is none.
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if v == "" {
-		return 0
-	}
-	if n, err := strconv.ParseInt(v, 10, 32); err == nil && n > 0 {
-		return time.Duration(n) * time.Second
-	}
-	if at, err := http.ParseTime(v); err == nil {
-		return max(0, at.Sub(now))
-	}
-	return 0
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 	"shoal/internal/fetch"
 )
 
-// failed decides what a request without an answer means.
-func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req *shoal.Request, err error) {
+// failed decides what a request that was made at began and has no answer means.
+func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req *shoal.Request, began time.Time, err error) {
 	if cut := ctx.Err(); cut != nil {
 		// Its turn may be over because the slot's time is: it tries again in the
 		// next slot, but not for ever.
@@ -30,12 +31,17 @@ func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req
 	}
 	switch fe.Failure {
 	case fetch.FailTooMany:
+		if c.brokenPage(req, began, fe) {
+			c.giveUp(s, t, w, req, fe)
+			return
+		}
 		s.Hold = Hold{Reason: shoal.ReasonTooManyRequests, RetryAfter: fe.RetryAfter,
 			Desc: strings.TrimRight(fe.Message, ".") + ". The run goes on by itself after a wait."}
 	case fetch.FailRobots:
 		if cause, ok := errors.AsType[*fetch.Error](fe.Err); ok && cause.Unreached() {
 			// Nothing was forbidden: the site has no robots.txt to give because it is down.
-			c.giveUp(s, t, w, req, &fetch.Error{Failure: cause.Failure, Status: fe.Status, Message: fe.Message, Tries: fe.Tries, Err: fe})
+			c.outage(s, t, w, req, &fetch.Error{Failure: cause.Failure, Status: fe.Status, RetryAfter: fe.RetryAfter,
+				Message: fe.Message, Tries: fe.Tries, Err: fe})
 			return
 		}
 		c.disallowed(s, w, req, fe)
@@ -45,6 +51,15 @@ func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req
 		c.answered.failed(hostOf(req.URL), fe.Message)
 		c.giveUp(s, t, w, req, fe)
 	}
+}
+
+// brokenPage reports whether a 503 is the page's own: the site named no time to
+// come back, and it answered other requests while this one was tried again and
+// again. To wait for such a page would be to wait for ever.
+func (c *Crawl) brokenPage(req *shoal.Request, began time.Time, fe *fetch.Error) bool {
+	now := c.now()
+	away, known := c.answered.since(hostOf(req.URL), now)
+	return fe.Status == http.StatusServiceUnavailable && fe.RetryAfter == 0 && fe.Tries > 1 && known && now.Add(-away).After(began)
 }
 
 // giveUp ends the request as failed. A row that waited for this page is

@@ -6,52 +6,73 @@ import (
 	"time"
 )
 
-// maxHosts bounds how many hosts a crawl remembers.
+// maxHosts bounds how many hosts a crawl remembers, twice over.
 const maxHosts = 4096
 
-// hosts remembers when each host last answered, so that a site that goes away
-// for a while is told from one that was never there. It is lossy when a crawl
-// visits very many hosts.
-type hosts struct {
-	mu      sync.Mutex
-	last    map[string]time.Time
-	failure map[string]string // the newest one, in words
+// standing is what a crawl knows of a host.
+type standing struct {
+	answered time.Time // the last time; zero: never
+	failure  string    // why it last did not answer, in words
 }
 
-func newHosts() *hosts { return &hosts{last: map[string]time.Time{}, failure: map[string]string{}} }
+// hosts remembers when each host last answered, so that a site that goes away
+// for a while is told from one that was never there. When there are too many, the
+// half that was looked at longest ago is forgotten.
+type hosts struct {
+	mu         sync.Mutex
+	young, old map[string]standing
+}
+
+func newHosts() *hosts { return &hosts{young: map[string]standing{}} }
 
 func (h *hosts) answered(host string, now time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.last) >= maxHosts {
-		clear(h.last)
-	}
-	h.last[host] = now
+	h.change(host, func(s *standing) { s.answered = now })
 }
 
 // failed notes why host did not answer.
 func (h *hosts) failed(host, why string) {
+	h.change(host, func(s *standing) { s.failure = why })
+}
+
+func (h *hosts) change(host string, by func(*standing)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.failure) >= maxHosts {
-		clear(h.failure)
+	s := h.find(host)
+	by(&s)
+	h.young[host] = s
+}
+
+// find gives a host's standing, which makes it young.
+func (h *hosts) find(host string) standing {
+	s, ok := h.young[host]
+	if ok {
+		return s
 	}
-	h.failure[host] = why
+	if s, ok = h.old[host]; ok {
+		delete(h.old, host)
+	}
+	if len(h.young) >= maxHosts {
+		h.young, h.old = map[string]standing{}, h.young
+	}
+	if ok {
+		h.young[host] = s
+	}
+	return s
 }
 
 // why returns why host last did not answer; empty: nothing is known.
 func (h *hosts) why(host string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.failure[host]
+	return h.find(host).failure
 }
 
 // since returns how long host has not answered; ok is false when it never did.
 func (h *hosts) since(host string, now time.Time) (d time.Duration, ok bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	at, ok := h.last[host]
-	return now.Sub(at), ok
+	at := h.find(host).answered
+	return now.Sub(at), !at.IsZero()
 }
 
 // hostOf returns the host of a URL with its port, as Why knows it; empty when

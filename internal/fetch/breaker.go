@@ -42,8 +42,10 @@ func (b *breaker) enter(name string, now time.Time) *failure {
 }
 
 func (b *breaker) open(name string, until int64) *failure {
-	return failf(FailCircuitOpen, nil, "%s failed to answer %d times in a row and is left alone until %s",
+	f := failf(FailCircuitOpen, nil, "%s failed to answer %d times in a row and is left alone until %s",
 		name, b.failures.Load(), time.Unix(0, until).Format(time.TimeOnly))
+	f.RetryAfter = max(0, time.Until(time.Unix(0, until)))
+	return f
 }
 
 // leave counts how the request went. One that the caller ended counts as nothing.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -15,12 +16,15 @@ type call struct {
 	policy Policy
 	first  hop
 	tries  int
+	held   int // of those, how many ended before anything was sent
 
 	// The state of one try.
 	hop    hop
 	passed []string // the URLs redirected from
 	sent   string   // the Cookie header of the last request
 	seen   []string // what was requested, to tell a loop
+	// latency is what the last exchange's headers took to come.
+	latency time.Duration
 	// cut keeps the first MaxBytes of a longer body instead of failing.
 	cut bool
 }

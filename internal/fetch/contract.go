@@ -77,7 +77,7 @@ const (
 type Error struct {
 	Failure    Failure
 	Status     int           // of the last answer, 0 if none came
-	RetryAfter time.Duration // asked for by the target, 0 if it named none
+	RetryAfter time.Duration // asked for by the target, or for how long it is left alone; 0 if there is no such time
 	Message    string
 	Tries      int
 	Err        error

@@ -9,15 +9,20 @@ import (
 
 // exchange sends the hop's request and reads the answer. It gives a page, or for
 // a redirect the Location with a Response that has its status alone.
-func (c *call) exchange(parent context.Context, started time.Time) (*Response, string, *failure) {
+func (c *call) exchange(parent context.Context, p pass) (*Response, string, *failure) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
+	if p.wire != nil {
+		ctx = p.wire.traced(ctx)
+	}
+	started := p.at
 	o := &c.f.options
 	w := newWatch(cancel, started, o.HeaderTimeout, o.BodyWindow, c.policy.Timeout)
 	defer w.stop()
 
 	host := c.hop.url.Host
 	res, err := c.f.transport.RoundTrip(c.request().WithContext(ctx))
+	c.latency = time.Since(started)
 	if err != nil {
 		return nil, "", noAnswer(host, err, context.Cause(ctx))
 	}

@@ -23,6 +23,8 @@ type failure struct {
 	unsent bool
 	// unreached: no answer came at all; it counts for the circuit breaker.
 	unreached bool
+	// held: the host asked to be left alone while this request connected to it.
+	held bool
 }
 
 func failf(kind Failure, err error, format string, args ...any) *failure {
@@ -44,6 +46,11 @@ func noAnswer(host string, err, cause error) *failure {
 	if refused, ok := errors.AsType[*safedial.RefusedError](err); ok {
 		f := failf(FailRefused, nil, "%s", refused.Error())
 		f.Err, f.unsent = refused, true
+		return f
+	}
+	if errors.Is(err, errHeld) {
+		f := failf(FailTooMany, nil, "%s asked to be left alone", host)
+		f.Err, f.passing, f.unsent, f.held = errHeld, true, true, true
 		return f
 	}
 	if c, ok := errors.AsType[*connError](err); ok {

@@ -67,7 +67,8 @@ func New(o Options) *Fetcher {
 	if o.Rand == nil {
 		o.Rand = rand.Float64
 	}
-	return &Fetcher{options: o, transport: newTransport(o), origins: newOrigins(o.MaxHosts)}
+	known := newOrigins(o.MaxHosts)
+	return &Fetcher{options: o, transport: newTransport(o, known.held), origins: known}
 }
 
 // Close closes the idle connections. Calls under way end by their contexts.

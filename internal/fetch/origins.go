@@ -83,6 +83,14 @@ func (t *origins) find(key keyOf) *origin {
 	return t.byKey[key]
 }
 
+// held reports whether the host of an address asked to be left alone still.
+func (t *origins) held(scheme, address string) bool {
+	t.mu.RLock()
+	h := t.hosts[paceKey(originKey(&url.URL{Scheme: scheme, Host: address}))]
+	t.mu.RUnlock()
+	return h != nil && h.held(time.Now())
+}
+
 func (t *origins) begin(key keyOf) *origin {
 	name := paceKey(key)
 	h := t.hosts[name]

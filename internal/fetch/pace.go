@@ -7,32 +7,27 @@ import (
 	"time"
 )
 
-const (
-	// leastSlow and mostSlow bound the delay that an overloaded host gets.
-	leastSlow = 250 * time.Millisecond
-	mostSlow  = 30 * time.Second
-	// freeLimit is the concurrency at which a host counts as recovered.
-	freeLimit = 256
-)
+// defaultHostConcurrency is how many requests run at a host at a time unless a
+// policy says otherwise. A bound below it is a promise to the site.
+const defaultHostConcurrency = 8
 
 // host is the pace of one registrable domain and port, shared by all calls of the
 // process: how many requests run, when the next may start, and who waits, first
-// come first served.
+// come first served. What the strictest call under way keeps to, all keep to.
 type host struct {
 	name    string
 	origins int // guarded by the table
 
 	mu       sync.Mutex
 	inflight int
-	started  time.Time // the last start
-	hold     time.Time // nobody starts before: Retry-After
+	strict   [defaultHostConcurrency]int // of those, how many have each bound below the default
+	started  time.Time                   // the last start
+	gap      time.Duration               // the delay of the call that started last
+	leaving  int                         // paced calls that started and are not on the wire yet
+	hold     time.Time                   // nobody starts before: Retry-After
 	queue    []*waiter
 	timer    *time.Timer
-
-	// What overload has taught (additive increase, multiplicative decrease).
-	limit  float64       // concurrency; 0: as the policy says
-	slow   time.Duration // delay
-	slowed time.Time     // the last decrease
+	lesson   lesson
 
 	answered time.Time
 	problem  string // of the last exchange, "" if it went well
@@ -45,27 +40,37 @@ type turn struct {
 	maxWait time.Duration
 }
 
+// pass is the leave to make one exchange.
+type pass struct {
+	turn
+	at time.Time // the start
+	// wire is set when the next start counts from the moment at which this
+	// request is on the wire: a connection may have to be made first.
+	wire *departure
+}
+
 // waiter is a call in the queue; done is closed when it may start or has failed.
 type waiter struct {
 	turn
 	done  chan struct{}
-	at    time.Time // the start, once there is one
+	pass  pass
 	fails *failure
 }
 
-// enter waits until the call may start and gives the time of it. Each start is
-// followed by leave.
-func (h *host) enter(ctx context.Context, t turn) (time.Time, *failure) {
+// enter waits until the call may start. Each pass is given back to leave.
+func (h *host) enter(ctx context.Context, t turn) (pass, *failure) {
 	now := time.Now()
 	h.mu.Lock()
 	if fail := h.heldTooLong(t, now); fail != nil {
 		h.mu.Unlock()
-		return now, fail
+		return pass{}, fail
 	}
-	if len(h.queue) == 0 && h.free(t) && !h.earliest(t).After(now) {
-		h.start(now)
-		h.mu.Unlock()
-		return now, nil
+	if len(h.queue) == 0 && h.free(t) {
+		if at, known := h.due(t); known && !at.After(now) {
+			p := h.start(t, now)
+			h.mu.Unlock()
+			return p, nil
+		}
 	}
 	w := &waiter{turn: t, done: make(chan struct{})}
 	h.queue = append(h.queue, w)
@@ -73,14 +78,15 @@ func (h *host) enter(ctx context.Context, t turn) (time.Time, *failure) {
 	h.mu.Unlock()
 	select {
 	case <-w.done:
-		return w.at, w.fails
+		return w.pass, w.fails
 	case <-ctx.Done():
-		return h.giveUp(w), failf(FailTimeout, ctx.Err(), "the wait for %s ended", h.name)
+		h.giveUp(w)
+		return pass{}, failf(FailTimeout, ctx.Err(), "the wait for %s ended", h.name)
 	}
 }
 
 // giveUp takes a call out of the queue, or gives back the start it just got.
-func (h *host) giveUp(w *waiter) time.Time {
+func (h *host) giveUp(w *waiter) {
 	h.mu.Lock()
 	i := slices.Index(h.queue, w)
 	if i >= 0 {
@@ -89,92 +95,71 @@ func (h *host) giveUp(w *waiter) time.Time {
 	}
 	h.mu.Unlock()
 	if i < 0 && w.fails == nil {
-		h.leave(w.at, outcome{})
+		h.leave(w.pass, outcome{})
 	}
-	return w.at
 }
 
-// leave ends an exchange that began at started and learns from it.
-func (h *host) leave(started time.Time, o outcome) {
+// leave ends an exchange and learns from it.
+func (h *host) leave(p pass, o outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	now := time.Now()
 	if o.answered || o.problem != "" {
-		h.learn(started, o)
+		h.learn(p.at, o, now)
 	}
 	h.inflight--
+	if p.limit > 0 && p.limit < len(h.strict) {
+		h.strict[p.limit]--
+	}
+	if p.wire != nil {
+		h.departed(p.wire)
+		p.wire.over = true
+	}
 	if len(h.queue) > 0 {
-		h.dispatch(time.Now())
-	}
-}
-
-func (h *host) learn(started time.Time, o outcome) {
-	h.problem = o.problem
-	now := time.Now()
-	if o.overloaded {
-		h.answered = now
-		if until := now.Add(o.retryAfter); o.retryAfter > 0 && until.After(h.hold) {
-			h.hold = until
-		}
-		// Answers to requests sent before the last decrease tell nothing new.
-		if started.After(h.slowed) {
-			h.slowed = now
-			h.decrease()
-		}
-		return
-	}
-	if o.answered {
-		h.answered = now
-		h.increase()
-	}
-}
-
-// decrease halves the concurrency and, at one request at a time, doubles the
-// delay.
-func (h *host) decrease() {
-	if h.inflight > 1 && h.limit != 1 {
-		h.limit = max(1, float64(h.inflight)/2)
-		return
-	}
-	h.limit = 1
-	h.slow = min(max(2*h.slow, leastSlow), mostSlow)
-}
-
-// increase takes an eighth off the delay or, without one, lets one request more
-// in for each round of them.
-func (h *host) increase() {
-	switch {
-	case h.slow > 0:
-		if h.slow -= h.slow / 8; h.slow < leastSlow/8 {
-			h.slow = 0
-		}
-	case h.limit > 0:
-		if h.limit += 1 / h.limit; h.limit >= freeLimit {
-			h.limit = 0
-		}
+		h.dispatch(now)
 	}
 }
 
 // start counts a request in.
-func (h *host) start(now time.Time) {
+func (h *host) start(t turn, now time.Time) pass {
+	p := pass{turn: t, at: now}
 	h.inflight++
-	h.started = now
+	if t.limit > 0 && t.limit < len(h.strict) {
+		h.strict[t.limit]++
+	}
+	h.started, h.gap = now, t.delay
+	if max(t.delay, h.lesson.slow) > 0 {
+		p.wire = &departure{host: h}
+		h.leaving++
+	}
+	return p
 }
 
 // free reports whether the concurrency leaves room.
 func (h *host) free(t turn) bool {
-	return (t.limit <= 0 || h.inflight < t.limit) && (h.limit == 0 || h.inflight < int(h.limit))
+	for limit := 1; limit < len(h.strict); limit++ {
+		if h.strict[limit] > 0 {
+			if h.inflight >= limit {
+				return false
+			}
+			break
+		}
+	}
+	taught := h.lesson.limit
+	return (t.limit <= 0 || h.inflight < t.limit) && (taught == 0 || h.inflight < int(taught))
 }
 
-// earliest is when the call may start as far as time is concerned.
-func (h *host) earliest(t turn) time.Time {
-	delay := max(t.delay, h.slow)
-	if delay == 0 {
-		return h.hold
+// due is when the call may start as far as time is concerned. That is not known
+// while a start that it keeps its distance from is not on the wire.
+func (h *host) due(t turn) (at time.Time, known bool) {
+	delay := max(t.delay, h.gap, h.lesson.slow)
+	if delay == 0 || h.started.IsZero() {
+		return h.hold, true
 	}
-	if at := h.started.Add(delay); !h.started.IsZero() && at.After(h.hold) {
-		return at
+	if at = h.started.Add(delay); at.Before(h.hold) {
+		at = h.hold
 	}
-	return h.hold
+	return at, h.leaving == 0
 }
 
 // dispatch starts the calls whose turn it is and sets the timer for the next.
@@ -185,14 +170,17 @@ func (h *host) dispatch(now time.Time) {
 		if !h.free(w.turn) {
 			return // the next leave comes here again
 		}
-		if at := h.earliest(w.turn); at.After(now) {
+		at, known := h.due(w.turn)
+		if !known {
+			return // so does the departure
+		}
+		if at.After(now) {
 			h.wake(at.Sub(now))
 			return
 		}
 		h.queue[0] = nil
 		h.queue = h.queue[1:]
-		h.start(now)
-		w.at = now
+		w.pass = h.start(w.turn, now)
 		close(w.done)
 	}
 	h.queue = nil

@@ -13,12 +13,15 @@ type Policy struct {
 	UserAgent string
 	// Robots obeys robots.txt, its Crawl-delay (up to 30 s) included.
 	Robots bool
-	// Delay is the least time between two starts at one host; 0: none.
+	// Delay is the least time between two starts at one host, as the host sees
+	// it, before and after each request of this call, whoever makes the other;
+	// 0: none.
 	Delay time.Duration
 	// Jitter lengthens each delay by a random part of it, up to this share.
 	Jitter float64
 	// HostConcurrency bounds the requests under way at one host, counted over
-	// all calls of the process; 0: no bound.
+	// all calls of the process; 0: no bound. One below the default of eight
+	// binds the other calls too while a request with it is under way.
 	HostConcurrency int
 	// MaxBytes bounds a decompressed body. 16 MiB when 0.
 	MaxBytes int64
@@ -41,9 +44,10 @@ type Policy struct {
 	Cookies http.CookieJar
 }
 
-// DefaultPolicy is polite: robots.txt obeyed, eight requests at a time per host.
+// DefaultPolicy is polite: robots.txt obeyed, eight requests at a time per host,
+// a delay lengthened by up to a quarter.
 func DefaultPolicy() Policy {
-	return Policy{Robots: true, HostConcurrency: 8}
+	return Policy{Robots: true, HostConcurrency: defaultHostConcurrency, Jitter: 0.25}
 }
 
 const (

@@ -11,6 +11,10 @@ import (
 // maxBackoff bounds the wait between two tries.
 const maxBackoff = 30 * time.Second
 
+// maxHeld is how often a call may meet a host's Retry-After while it connects
+// before each time counts as a try.
+const maxHeld = 5
+
 // again says whether another try is due, and after what wait.
 func (c *call) again(fail *failure) (time.Duration, bool) {
 	switch {
@@ -18,6 +22,12 @@ func (c *call) again(fail *failure) (time.Duration, bool) {
 		return 0, false
 	case !fail.unsent && !idempotent(c.hop.method) && fail.Status != http.StatusTooManyRequests:
 		return 0, false
+	case fail.held:
+		// Nothing was asked of the host: it is not a try, unless it goes on and on.
+		if c.held++; c.held <= maxHeld {
+			c.tries--
+		}
+		return 0, true
 	case fail.RetryAfter > c.policy.MaxWait:
 		return 0, false
 	case fail.RetryAfter > 0:
@@ -89,21 +99,23 @@ func RetryAfter(value string, now time.Time) time.Duration {
 
 // outcome is what an exchange tells the pace of its host.
 type outcome struct {
-	answered   bool // an answer came, of whatever kind
-	overloaded bool // 429 or 503
+	answered   bool          // an answer came, of whatever kind
+	latency    time.Duration // to its headers
+	overloaded bool          // 429 or 503
+	silent     bool          // no answer came in time
 	retryAfter time.Duration
 	problem    string // what went wrong, for the person who asks why it waits
 }
 
-func outcomeOf(ctx context.Context, fail *failure) outcome {
+func (c *call) outcomeOf(ctx context.Context, fail *failure) outcome {
 	switch {
 	case fail == nil:
-		return outcome{answered: true}
-	case ctx.Err() != nil:
+		return outcome{answered: true, latency: c.latency}
+	case ctx.Err() != nil || fail.held:
 		return outcome{}
 	}
 	return outcome{
-		answered: fail.Status != 0, overloaded: fail.Failure == FailTooMany,
-		retryAfter: fail.RetryAfter, problem: fail.Message,
+		answered: fail.Status != 0, latency: c.latency, overloaded: fail.Failure == FailTooMany,
+		silent: fail.Failure == FailTimeout && fail.unreached, retryAfter: fail.RetryAfter, problem: fail.Message,
 	}
 }

@@ -16,6 +16,9 @@ const (
 	robotsTTL = time.Hour
 	// robotsRetry is how long a robots.txt that answers 5xx forbids the site.
 	robotsRetry = time.Minute
+	// robotsStale is how long one still holds that cannot be had anew (RFC 9309,
+	// section 2.4): a site whose robots.txt fails for a while keeps its rules.
+	robotsStale = 24 * time.Hour
 )
 
 // robots is the robots.txt of an origin, fetched by one call while the others
@@ -32,6 +35,7 @@ type robotsAnswer struct {
 	file  *robotsFile // nil: everything is allowed
 	fail  *failure
 	until time.Time
+	asked time.Time // when the site gave it
 }
 
 // robotsFetch is an asking under way. answer stays nil when the call that asked
@@ -62,6 +66,7 @@ func (c *call) obey(ctx context.Context, o *origin) (time.Duration, *failure) {
 	}
 	if a.fail != nil {
 		again := *a.fail.Error // each caller writes its own tries into it
+		again.RetryAfter = max(again.RetryAfter, time.Until(a.until))
 		return 0, &failure{Error: &again}
 	}
 	if a.file == nil {
@@ -138,6 +143,9 @@ func (c *call) fetchRobots(ctx context.Context, o *origin, f *robotsFetch) {
 
 	o.robots.mu.Lock()
 	defer o.robots.mu.Unlock()
+	if a != nil && a.fail != nil {
+		a = a.or(o.robots.answer.Load(), time.Now())
+	}
 	if a != nil {
 		// Failures to reach the site are told to those who wait now; the next
 		// call asks again.
@@ -145,6 +153,14 @@ func (c *call) fetchRobots(ctx context.Context, o *origin, f *robotsFetch) {
 	}
 	f.answer, o.robots.fetching = a, nil
 	close(f.done)
+}
+
+// or gives the rules that held before instead of a failure to get new ones.
+func (a *robotsAnswer) or(old *robotsAnswer, now time.Time) *robotsAnswer {
+	if old == nil || old.fail != nil || now.Sub(old.asked) > robotsStale {
+		return a
+	}
+	return &robotsAnswer{file: old.file, until: now.Add(robotsRetry), asked: old.asked}
 }
 
 // judge turns the answer for /robots.txt into rules (RFC 9309, section 2.3.1).
@@ -156,7 +172,7 @@ func judge(name string, resp *Response, err error) *robotsAnswer {
 		case !ok:
 			return nil // the caller's context has ended
 		case fail.Failure == FailRedirects:
-			return &robotsAnswer{until: now.Add(robotsTTL)}
+			return &robotsAnswer{until: now.Add(robotsTTL), asked: now}
 		case fail.Failure == FailServer:
 			f := failf(FailRobots, fail, "%s may not be visited for now, because it has no usable robots.txt", name)
 			f.Status = fail.Status
@@ -167,7 +183,7 @@ func judge(name string, resp *Response, err error) *robotsAnswer {
 		return &robotsAnswer{fail: &failure{Error: &told}, until: now}
 	}
 	defer resp.Release()
-	a := &robotsAnswer{until: now.Add(robotsTTL)}
+	a := &robotsAnswer{until: now.Add(robotsTTL), asked: now}
 	if resp.Status >= 200 && resp.Status < 300 {
 		a.file = parseRobots(strings.ToValidUTF8(string(resp.Body), "\uFFFD"))
 	}

@@ -196,9 +196,40 @@ func TestCrawlDelay(t *testing.T) {
 			f := serveMemory(t, func(w http.ResponseWriter, r *http.Request) { v.begin(); v.end(); h(w, r) }, fetch.Options{})
 			fetchAll(t, f, 4, func(int) string { return "http://a.example/" }, obedient)
 			// The first start is robots.txt itself, before the delay is known.
-			if gap := v.gaps(); gap != want || len(v.starts) != 5 {
+			if gap := v.gaps(); gap < want || gap > want+5*time.Millisecond || len(v.starts) != 5 {
 				t.Errorf("Crawl-delay %s: the gap is %s over %d requests, want %s", delay, gap, len(v.starts), want)
 			}
 		})
 	}
+}
+
+// A robots.txt that cannot be had anew keeps its rules for a day, and no page is
+// lost to the failure.
+func TestRobotsKeepsItsRulesWhileItFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var broken atomic.Bool
+		h, asked, _ := robotsSite(func(w http.ResponseWriter, r *http.Request) {
+			if broken.Load() {
+				w.WriteHeader(500)
+				return
+			}
+			io.WriteString(w, "User-agent: *\nDisallow: /private")
+		})
+		f := serveMemory(t, h, fetch.Options{})
+		get(t, f, "http://a.example/", obedient)
+		broken.Store(true)
+		for range 3 {
+			time.Sleep(time.Hour)
+			get(t, f, "http://a.example/", obedient)
+			refuse(t, f, fetch.Request{URL: "http://a.example/private"}, obedient, fetch.FailRobots)
+		}
+		if n := asked.Load(); n != 7 {
+			t.Errorf("asked %d times, want once and twice for each hour", n)
+		}
+		time.Sleep(23 * time.Hour)
+		fail := refuse(t, f, fetch.Request{URL: "http://a.example/"}, obedient, fetch.FailRobots)
+		if fail.Status != 500 || fail.RetryAfter != time.Minute {
+			t.Errorf("after a day: %+v, want the site forbidden for a minute", fail)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -16,8 +17,11 @@ const maxHeaderBytes = 1 << 20
 // HTTP/2 is spoken where offered, and what the transport would do by itself
 // (compression, proxies from the environment) is off because this package must
 // see it.
-func newTransport(o Options) *http.Transport {
-	d := &dialer{dial: o.Dial, timeout: o.TLSTimeout, config: &tls.Config{}}
+//
+// held says of a host to which a connection has just been made that it asked to
+// be left alone meanwhile.
+func newTransport(o Options, held func(scheme, address string) bool) *http.Transport {
+	d := &dialer{dial: o.Dial, held: held, timeout: o.TLSTimeout, config: &tls.Config{}}
 	if o.TLS != nil {
 		d.config = o.TLS.Clone()
 	}
@@ -56,27 +60,41 @@ func (e *connError) Unwrap() error { return e.err }
 // dialer opens connections and marks which step failed.
 type dialer struct {
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	held    func(scheme, address string) bool
 	config  *tls.Config
 	timeout time.Duration
 }
+
+// errHeld ends a request whose host sent a Retry-After to another one while this
+// one still connected: it must not go out now.
+var errHeld = errors.New("the host asked to be left alone")
 
 func (d *dialer) plain(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := d.dial(ctx, network, address)
 	if err != nil {
 		return nil, &connError{err: err}
 	}
+	return d.unlessHeld(conn, "http", address)
+}
+
+func (d *dialer) unlessHeld(conn net.Conn, scheme, address string) (net.Conn, error) {
+	if d.held(scheme, address) {
+		conn.Close()
+		return nil, errHeld
+	}
 	return conn, nil
 }
 
 func (d *dialer) tls(ctx context.Context, network, address string) (net.Conn, error) {
-	raw, err := d.plain(ctx, network, address)
+	raw, err := d.dial(ctx, network, address)
 	if err != nil {
-		return nil, err
+		return nil, &connError{err: err}
 	}
 	config := d.config
 	if config.ServerName == "" {
 		host, _, err := net.SplitHostPort(address)
 		if err != nil {
+			raw.Close()
 			return nil, &connError{err: err}
 		}
 		config = config.Clone()
@@ -89,5 +107,5 @@ func (d *dialer) tls(ctx context.Context, network, address string) (net.Conn, er
 		raw.Close()
 		return nil, &connError{handshake: true, err: err}
 	}
-	return conn, nil
+	return d.unlessHeld(conn, "https", address)
 }

@@ -43,21 +43,29 @@ func (c *call) visit(ctx context.Context) (resp *Response, location string, fail
 		}
 		turn.delay = max(turn.delay, crawlDelay)
 	}
-	if c.policy.Jitter > 0 && turn.delay > 0 {
-		turn.delay += time.Duration(float64(turn.delay) * c.policy.Jitter * c.f.options.Rand())
-	}
-	started, fail := o.host.enter(ctx, turn)
+	turn.delay = c.stretched(turn.delay)
+	p, fail := o.host.enter(ctx, turn)
 	if fail != nil {
 		return nil, "", fail
 	}
-	if fail := o.breaker.enter(o.name, started); fail != nil {
-		o.host.leave(started, outcome{})
+	if fail := o.breaker.enter(o.name, p.at); fail != nil {
+		o.host.leave(p, outcome{})
 		return nil, "", fail
 	}
-	resp, location, fail = c.exchange(ctx, started)
+	resp, location, fail = c.exchange(ctx, p)
 	o.breaker.leave(ctx, fail)
-	o.host.leave(started, outcomeOf(ctx, fail))
+	o.host.leave(p, c.outcomeOf(ctx, fail))
 	return resp, location, fail
+}
+
+// stretched adds to a delay the jitter and a little for the way to the host, on
+// which one request may be slower than the next.
+func (c *call) stretched(delay time.Duration) time.Duration {
+	if delay <= 0 {
+		return 0
+	}
+	jitter := time.Duration(float64(delay) * max(0, c.policy.Jitter) * c.f.options.Rand())
+	return delay + jitter + min(delay/40, 5*time.Millisecond)
 }
 
 // isRedirect reports whether the status sends on to the Location.

@@ -56,7 +56,7 @@ func (f *Fetcher) Stats(host string) Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.Host, s.InFlight, s.Waiting, s.HoldUntil = h.name, h.inflight, len(h.queue), h.hold
-	s.Concurrency, s.Delay = int(h.limit), h.slow
+	s.Concurrency, s.Delay = int(h.lesson.limit), h.lesson.slow
 	s.LastAnswer, s.LastProblem = h.answered, h.problem
 	return s
 }
@@ -93,6 +93,9 @@ func (f *Fetcher) Why(host string, now time.Time) string {
 		why = fmt.Sprintf("%d requests under way and %d in the queue", s.InFlight, s.Waiting)
 		if !s.LastAnswer.IsZero() {
 			why += fmt.Sprintf(", the last answer was %s ago", now.Sub(s.LastAnswer).Round(time.Second))
+		}
+		if s.Waiting > 0 && s.Concurrency > 0 && s.InFlight >= s.Concurrency {
+			why += "; no more at a time, because it is overloaded or slow"
 		}
 	case s.Waiting > 0 && s.Delay > 0:
 		why = fmt.Sprintf("slowed down to a request every %s after it answered 429 or 503", s.Delay.Round(time.Millisecond))

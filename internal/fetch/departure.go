@@ -1,0 +1,60 @@
+package fetch
+
+import (
+	"context"
+	"net/http/httptrace"
+	"time"
+)
+
+// departure follows a paced request to the wire, so that the delay to the next
+// is kept as the host sees it: a new connection takes time that a kept one does
+// not. Its fields are guarded by the host's lock.
+type departure struct {
+	host *host
+	gone bool      // on the wire, or never going to be
+	over bool      // the exchange has ended
+	at   time.Time // when it went out, the last time
+}
+
+// traced gives the context of an exchange that reports its departure.
+func (d *departure) traced(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest:         func(httptrace.WroteRequestInfo) { d.sent() },
+		GotFirstResponseByte: d.seen,
+	})
+}
+
+// sent notes that the request has been written, which happens again when a kept
+// connection turns out to be dead.
+func (d *departure) sent() {
+	h := d.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d.over {
+		return
+	}
+	d.at = time.Now()
+	h.started = d.at
+	h.departed(d)
+	h.dispatch(d.at)
+}
+
+// seen notes the answer's first byte. By then the host has seen the request for
+// certain; when that was quick, its delay counts from here.
+func (d *departure) seen() {
+	h := d.host
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	if !d.over && d.gone && h.started.Equal(d.at) && now.Sub(d.at) < h.gap/10 {
+		h.started = now
+	}
+}
+
+// departed lets those go on who wait for the departure.
+func (h *host) departed(d *departure) {
+	if !d.gone {
+		d.gone = true
+		h.leaving--
+	}
+}
