@@ -102,6 +102,7 @@ func TestTwoRunsShareAHostsBudget(t *testing.T) {
 
 // A page that answers 503 for ever, on a site that is well, must not hold the run.
 func TestPageThatIsAlwaysUnavailableIsGivenUp(t *testing.T) {
+	t.Parallel()
 	other := make(chan struct{})
 	var once sync.Once
 	url := site(t, func(w http.ResponseWriter, r *http.Request) {
