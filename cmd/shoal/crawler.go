@@ -12,8 +12,33 @@ import (
 
 // crawlerCmd holds the verbs of crawlers.
 type crawlerCmd struct {
-	Ls   crawlerLs   `cmd:"" help:"List the crawlers."`
-	Show crawlerShow `cmd:"" help:"Show what a crawler takes, returns and costs."`
+	Ls     crawlerLs     `cmd:"" help:"List the crawlers."`
+	Show   crawlerShow   `cmd:"" help:"Show what a crawler takes, returns and costs."`
+	Try    crawlerTry    `cmd:"" help:"Try a crawler on one input now: its rows, how well each field is filled, and why not."`
+	Record crawlerRecord `cmd:"" help:"Record what a site answers, for a test of a definition."`
+	Test   crawlerTest   `cmd:"" help:"Run the recorded tests of definitions, offline."`
+}
+
+// namedCrawler is a crawler that the command line names.
+type namedCrawler struct {
+	Crawler string `arg:"" help:"Slug of a crawler, or a definition file (.yaml)."`
+	Dir     string `help:"Directory of definitions of your own." name:"crawlers" env:"SHOAL_CRAWLERS" placeholder:"DIR"`
+}
+
+// program finds and compiles it.
+func (c *namedCrawler) program() (*crawler.Program, error) {
+	catalogue, err := openCatalogue(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if isDefinition(c.Crawler) {
+		return catalogue.LoadFile(c.Crawler)
+	}
+	p, err := catalogue.Lookup(c.Crawler)
+	if errors.Is(err, shoal.ErrCrawlerNotFound) {
+		return nil, &exit{exitUsage, fmt.Errorf("no crawler is called %q; see: shoal crawler ls", c.Crawler)}
+	}
+	return p, err
 }
 
 type crawlerLs struct {
@@ -61,25 +86,12 @@ func resultNames(k shoal.Crawler) string {
 }
 
 type crawlerShow struct {
-	Crawler string `arg:"" help:"Slug of the crawler, or a definition file (.yaml)."`
-	JSON    bool   `help:"Print JSON." name:"json"`
-	Dir     string `help:"Directory of definitions of your own." name:"crawlers" env:"SHOAL_CRAWLERS" placeholder:"DIR"`
+	namedCrawler
+	JSON bool `help:"Print JSON." name:"json"`
 }
 
 func (c *crawlerShow) Run(o *output) error {
-	catalogue, err := openCatalogue(c.Dir)
-	if err != nil {
-		return err
-	}
-	var p *crawler.Program
-	if isDefinition(c.Crawler) {
-		p, err = catalogue.LoadFile(c.Crawler)
-	} else {
-		p, err = catalogue.Lookup(c.Crawler)
-	}
-	if errors.Is(err, shoal.ErrCrawlerNotFound) {
-		return &exit{exitUsage, fmt.Errorf("no crawler is called %q; see: shoal crawler ls", c.Crawler)}
-	}
+	p, err := c.program()
 	if err != nil {
 		return err
 	}

@@ -190,11 +190,7 @@ func (p *platform) openCatalogue() (*catalogue, error) {
 
 // openEngine wires fetcher, engine and API on the open store.
 func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
-	dialer := safedial.New(safedial.Options{
-		AllowPrivate: p.cfg.AllowPrivateTargets, Allow: p.cfg.admit,
-		Hint: "to visit private addresses, start with --allow-private-targets (SHOAL_ALLOW_PRIVATE_TARGETS=true)",
-	})
-	p.fetcher = fetch.New(fetch.Options{Dial: dialer.DialContext, UserAgent: cmp.Or(p.cfg.UserAgent, fetch.DefaultUserAgent(version))})
+	p.fetcher = newFetcher(p.cfg.AllowPrivateTargets, p.cfg.admit, p.cfg.UserAgent)
 	engine := crawl.New(known, p.fetcher, nil)
 	config := runs.Config{Owner: p.name, Exclusive: p.exclusive(), DataDir: p.cfg.Data, MinFree: minFree(p.cfg.MinFree)}
 	var err error
@@ -208,6 +204,15 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 		Limits: p.cfg.limits, Logger: p.cfg.log, Stopping: p.stopping,
 	})
 	return nil
+}
+
+// newFetcher returns a fetcher that visits public addresses and those admitted.
+func newFetcher(private bool, admit []netip.AddrPort, userAgent string) *fetch.Fetcher {
+	dialer := safedial.New(safedial.Options{
+		AllowPrivate: private, Allow: admit,
+		Hint: "to visit private addresses, start with --allow-private-targets (SHOAL_ALLOW_PRIVATE_TARGETS=true)",
+	})
+	return fetch.New(fetch.Options{Dial: dialer.DialContext, UserAgent: cmp.Or(userAgent, fetch.DefaultUserAgent(version))})
 }
 
 // handlers says who works each kind of job.

@@ -26,6 +26,7 @@ type Crawl struct {
 	policy   fetch.Policy
 	now      func() time.Time
 	answered *hosts
+	explain  *extract.Explanation // of a trial; nil in runs
 }
 
 // Step is what came of one request.
@@ -110,7 +111,7 @@ func (c *Crawl) read(s *Step, t *Task, w *shoal.Work, req *shoal.Request, resp *
 	}
 	out, err := c.plan.Read(&t.extract, req, &extract.Page{
 		URL: resp.URL, RequestURL: req.URL, Status: resp.Status, Header: resp.Header,
-		MediaType: resp.MediaType, Body: resp.Body, WireBytes: resp.WireBytes,
+		MediaType: resp.MediaType, Body: resp.Body, WireBytes: resp.WireBytes, Explain: c.explain,
 	})
 	if err != nil {
 		page.End, page.Log.Error = shoal.PageFailed, "The page could not be read: "+err.Error()

@@ -135,6 +135,19 @@ func (c *Catalogue) LoadFile(path string) (*Program, error) {
 	return compileReader(path, f)
 }
 
+// FileOf returns the path of the directory's file that p was compiled from;
+// empty when it is built in.
+func (c *Catalogue) FileOf(p *Program) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for path, f := range c.files {
+		if f.program == p {
+			return path
+		}
+	}
+	return ""
+}
+
 func compileReader(name string, r io.Reader) (*Program, error) {
 	src, err := io.ReadAll(io.LimitReader(r, maxDefinition+1))
 	if err != nil {

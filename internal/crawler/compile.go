@@ -67,6 +67,7 @@ func (b *builder) build() {
 	b.starts()
 	b.since()
 	b.program.Detect = b.detects(b.def.Detect)
+	b.tests()
 }
 
 var slugForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)

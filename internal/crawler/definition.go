@@ -149,18 +149,33 @@ type detectDef struct {
 	Reason text `yaml:"reason"`
 }
 
-// testDef is a recorded test; `shoal crawler test` gives it its meaning.
+// testDef is a recorded test, run offline by `shoal crawler test`.
 type testDef struct {
 	at
-	Task   ordered[scalar] `yaml:"task"`
-	Params ordered[scalar] `yaml:"params"`
-	Replay text            `yaml:"replay"`
-	Rows   *testRowsDef    `yaml:"rows"`
+	// Task gives the task's params.
+	Task ordered[anything] `yaml:"task"`
+	// Params gives the squid's params and functions; left out, their defaults hold.
+	Params ordered[anything] `yaml:"params"`
+	// Replay is the recording (a HAR file) that answers the requests, as a path
+	// relative to this file. `shoal crawler record` makes one.
+	Replay text `yaml:"replay"`
+	// Pages is the most requests to make, for a recording that does not hold
+	// the whole site.
+	Pages int `yaml:"pages"`
+	// Rows says what rows must come out.
+	Rows *testRowsDef `yaml:"rows"`
 }
 
+// testRowsDef says what rows a test must give.
 type testRowsDef struct {
 	at
-	Min   int             `yaml:"min"`
-	Max   int             `yaml:"max"`
-	First ordered[scalar] `yaml:"first"`
+	// Min is the fewest rows.
+	Min int `yaml:"min"`
+	// Max is the most rows.
+	Max int `yaml:"max"`
+	// First gives fields of the first row with their values. Fields that are not
+	// named may have any; null says that there must be none.
+	First ordered[anything] `yaml:"first"`
+	// All gives every row, in order, each as first does.
+	All []ordered[anything] `yaml:"all"`
 }

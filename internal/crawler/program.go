@@ -30,6 +30,8 @@ type Program struct {
 	NewestFirst bool
 	// Detect are the rules for every page kind, after the kind's own.
 	Detect []*Detect
+	// Tests are the definition's recorded tests.
+	Tests []Test
 
 	task   inputs // what a task takes
 	squid  inputs // what a squid takes, add-ons apart

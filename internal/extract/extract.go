@@ -45,6 +45,8 @@ type Page struct {
 	// Failed is why the request was given up; empty when there is an answer.
 	// Read then returns the row that waited for this page.
 	Failed string
+	// Explain is told what was looked for and not found; nil, as in runs: nobody is.
+	Explain *Explanation
 }
 
 // Outcome is what a page gave.

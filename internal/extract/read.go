@@ -299,6 +299,9 @@ func (r *reader) readRows(root *node) error {
 		r.newRow()
 		return r.oneRow(root, r.doc)
 	}
+	if len(r.doc[r.plan.each]) == 0 {
+		r.page.Explain.rows(r, root)
+	}
 	for _, n := range r.doc[r.plan.each] {
 		if len(r.out.Rows) >= maxRows {
 			r.problem("the page has more than %d rows; those beyond are left out", maxRows)
@@ -317,11 +320,13 @@ func (r *reader) readRows(root *node) error {
 // away: to the results, or along with a link.
 func (r *reader) oneRow(scope *node, m matches) error {
 	r.rows++
+	r.page.Explain.found()
 	ok, err := r.fill(scope, m)
 	if err != nil || !ok {
 		return err
 	}
 	if keep, err := r.holds(r.plan.Rows.Where); err != nil || !keep {
+		r.page.Explain.filtered()
 		return err
 	}
 	return r.deliver()

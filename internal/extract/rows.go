@@ -27,10 +27,14 @@ func (r *reader) fill(scope *node, m matches) (bool, error) {
 		if err != nil {
 			return false, fmt.Errorf("field %s: %w", f.Name, err)
 		}
+		if r.page.Explain != nil && (!ok || string(r.values[from:]) == "[]") {
+			r.page.Explain.field(r, f, scope, m)
+		}
 		if !ok {
 			r.values = r.values[:from]
 			if f.Default == nil || r.spans[f.Index].to > 0 {
 				if f.Required && r.spans[f.Index].to == 0 {
+					r.page.Explain.incomplete(f.Name)
 					return false, nil
 				}
 				continue

@@ -352,6 +352,10 @@ func (r *reader) readJSON() error {
 		if rows.Each != "" {
 			items = root.Get(rows.Each).Array()
 		}
+		if len(items) == 0 {
+			r.json = root
+			r.page.Explain.rows(r, nil)
+		}
 		for _, item := range items[:min(len(items), maxRows)] {
 			if err := r.jsonRow(item); err != nil {
 				return err
