@@ -3,7 +3,9 @@ package crawl
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"shoal"
@@ -97,7 +99,33 @@ func (c *Crawl) fetch(ctx context.Context, t *Task, req *shoal.Request) (*fetch.
 	}
 	policy := c.policy
 	policy.Cookies = t.jar
+	resp, err := c.fetcher.Do(ctx, fr, policy)
+	if fr.Method != http.MethodHead || !doubtful(resp, err) || ctx.Err() != nil {
+		return resp, err
+	}
+	// Many servers refuse HEAD, or answer it otherwise than they should: what it
+	// finds fault with is asked for as pages are.
+	if resp != nil {
+		resp.Release()
+	}
+	fr.Method = http.MethodGet
 	return c.fetcher.Do(ctx, fr, policy)
+}
+
+// doubtful reports an outcome of HEAD that GET may not have.
+func doubtful(resp *fetch.Response, err error) bool {
+	if err == nil {
+		return resp.Status >= 400
+	}
+	fe, ok := errors.AsType[*fetch.Error](err)
+	if !ok {
+		return false
+	}
+	switch fe.Failure {
+	case fetch.FailConnect, fetch.FailTimeout, fetch.FailServer, fetch.FailProtocol:
+		return true
+	}
+	return false
 }
 
 // read turns an answer into the step's page, or into the pause it calls for.

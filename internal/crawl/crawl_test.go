@@ -341,3 +341,52 @@ func TestPrepare(t *testing.T) {
 		t.Errorf("fields %v, error %v", fields, err)
 	}
 }
+
+// A server that answers HEAD otherwise than GET is asked again by GET.
+func TestHeadIsAskedAgainByGet(t *testing.T) {
+	var asked []string
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/" && r.URL.Path != "/robots.txt" {
+			asked = append(asked, r.Method+" "+r.URL.Path)
+		}
+		switch {
+		case r.URL.Path == "/":
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, `<ul><li><a href="/refuses">A</a></li><li><a href="/allows">B</a></li><li><a href="/gone">C</a></li></ul>`)
+		case r.URL.Path == "/refuses" && r.Method == http.MethodHead:
+			w.WriteHeader(http.StatusMethodNotAllowed)
+		case r.URL.Path == "/gone":
+			w.WriteHeader(http.StatusGone)
+		}
+	})
+	head := strings.Replace(definition, `{select: "li a", page: item, carry: row}`, `{select: "li a", page: item, carry: row, method: HEAD}`, 1)
+	head = strings.Replace(head, "extends: row\n      fields:\n        price: {select: .price}", "extends: row\n      fields:\n        status: {from: status}", 1)
+	head = strings.Replace(head, "  item:\n", "  item:\n    status: any\n", 1)
+	p, err := crawler.Compile("head.yaml", []byte(head))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fetch.New(fetch.Options{Dial: safedial.New(safedial.Options{AllowPrivate: true}).DialContext, Backoff: time.Millisecond})
+	t.Cleanup(f.Close)
+	r, err := crawl.Try(t.Context(), f, crawl.Trial{Program: p, Task: map[string]any{"url": url + "/"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range r.Rows {
+		var v struct {
+			Name   string
+			Status int
+		}
+		if err := json.Unmarshal(row, &v); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(v.Name, v.Status))
+	}
+	if want := "[A200 B200 C410]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
+	}
+	if want := "[HEAD /refuses GET /refuses HEAD /allows HEAD /gone GET /gone]"; fmt.Sprint(asked) != want {
+		t.Errorf("%v, want %s", asked, want)
+	}
+}

@@ -90,6 +90,7 @@ type followDef struct {
 	When     text          `yaml:"when"`
 	Carry    text          `yaml:"carry"`
 	Scope    text          `yaml:"scope"`
+	Traps    text          `yaml:"traps"`
 	Include  text          `yaml:"include"`
 	Exclude  text          `yaml:"exclude"`
 	Skip     []string      `yaml:"skip"`

@@ -85,7 +85,7 @@ func (b *builder) pageRef(t text, p at) string {
 func (b *builder) follow(p *Page, d *followDef, rows *rowsDef) *Follow {
 	f := &Follow{
 		Select: d.Select.s, Attr: d.Attr.s, Match: b.regexp(d.Match, "match"), URL: b.template(d.URL, true, "url"),
-		Page: b.pageRef(d.Page, d.at), When: b.expr(d.When, "bool", "when"), Scope: b.template(d.Scope, false, "scope"),
+		Page: b.pageRef(d.Page, d.at), When: b.expr(d.When, "bool", "when"), Scope: b.template(d.Scope, false, "scope"), Traps: b.template(d.Traps, false, "traps"),
 		Include: b.template(d.Include, false, "include"), Exclude: b.template(d.Exclude, false, "exclude"),
 		Skip: d.Skip, MaxDepth: b.expr(d.MaxDepth, "", "max_depth"),
 		Message: b.message(d.Method, d.Header, d.Body),
@@ -102,6 +102,9 @@ func (b *builder) follow(p *Page, d *followDef, rows *rowsDef) *Follow {
 	}
 	if sources != 1 {
 		b.fail(d.at, "a follow rule needs exactly one of select (where the links are), url (a template) and, on a text page, match")
+	}
+	if lit, ok := literal(f.Traps); ok && !slices.Contains(trapWords, lit) {
+		b.fail(d.Traps.at, "%s", unknown("value of traps", lit, "this place", trapWords))
 	}
 	if lit, ok := literal(f.Scope); ok && !slices.Contains(Scopes, lit) {
 		b.fail(d.Scope.at, "%s", unknown("scope", lit, "this place", Scopes))

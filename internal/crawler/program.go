@@ -120,6 +120,15 @@ const (
 // Scopes are the scopes' names.
 var Scopes = []string{string(ScopeAny), string(ScopeHost), string(ScopeDomain), string(ScopePrefix)}
 
+// What a follow rule does with addresses that look like traps: calendars, reply
+// forms, log-ins that lead back, sort orders, print views.
+const (
+	TrapsAvoid  = "avoid"
+	TrapsFollow = "follow"
+)
+
+var trapWords = []string{TrapsAvoid, TrapsFollow}
+
 // Follow finds the requests that a page leads to: by Select and Attr, by Match
 // on a text page, or one by URL. An empty Attr takes the element's text.
 type Follow struct {
@@ -133,6 +142,8 @@ type Follow struct {
 	Carry bool
 	// Scope is a template that gives a Scope; nil: any.
 	Scope *Template
+	// Traps is a template that gives TrapsAvoid or TrapsFollow; nil: follow.
+	Traps *Template
 	// Include and Exclude are templates of regular expressions on the URL; nil
 	// or an empty result: no such condition.
 	Include, Exclude *Template

@@ -3,6 +3,7 @@ package extract
 import (
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -235,10 +236,11 @@ var tracking = words(`gclid gclsrc dclid gbraid wbraid fbclid msclkid mc_cid mc_
 var session = words(`jsessionid phpsessid aspsessionid asp.net_sessionid sid sessionid session_id sessid cfid cftoken zenid`)
 
 // trap reports whether a canonical URL looks like a site that links into
-// itself without end: one path segment again and again.
+// itself without end: one path segment again and again, or one parameter with
+// the same value again.
 func trap(canonical string) bool {
 	if strings.Count(canonical, "/") < 8 {
-		return false
+		return repeats(canonical)
 	}
 	u, err := url.Parse(canonical)
 	if err != nil {
@@ -257,7 +259,23 @@ func trap(canonical string) bool {
 			return true
 		}
 	}
-	return false
+	return repeats(canonical)
+}
+
+// repeats reports whether the query says the same thing twice, as links do that
+// add a parameter to the address at hand.
+func repeats(canonical string) bool {
+	_, query, ok := strings.Cut(canonical, "?")
+	if !ok || strings.IndexByte(query, '&') < 0 {
+		return false
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs[:min(len(pairs), 50)] {
+		if strings.IndexByte(pair, '=') > 0 && slices.Contains(pairs[:i], pair) {
+			return true
+		}
+	}
+	return len(pairs) > 50
 }
 
 // extension returns the lower-case extension of a canonical URL's path, with its dot.

@@ -176,7 +176,10 @@ func (r *reader) admits(fp *followPlan, canonical string) bool {
 	if fp.include != nil && !fp.include.MatchString(canonical) {
 		return false
 	}
-	return (fp.exclude == nil || !fp.exclude.MatchString(canonical)) && !trap(canonical)
+	if fp.exclude != nil && fp.exclude.MatchString(canonical) {
+		return false
+	}
+	return !trap(canonical) && !(fp.wary && tempting(canonical))
 }
 
 func (r *reader) add(fp *followPlan, canonical string, carry []byte, key string) bool {

@@ -49,6 +49,7 @@ type followPlan struct {
 	sel      int    // selector in doc, or in row when it carries; -1: none
 	when     *crawler.Expr
 	scope    crawler.Scope
+	wary     bool // of traps
 	include  *regexp.Regexp
 	exclude  *regexp.Regexp
 	skip     map[string]bool
@@ -189,6 +190,13 @@ func (pl *Plan) bindFollow(fp *followPlan) (bool, error) {
 			return false, shoal.Invalid("ParamsInvalid", "scope", "scope is %q; it must be one of %v", clip(s), crawler.Scopes)
 		}
 		fp.scope = crawler.Scope(s)
+	}
+	if fp.Traps != nil {
+		s, err := fp.Traps.Expand(env)
+		if err != nil {
+			return false, fmt.Errorf("traps: %w", err)
+		}
+		fp.wary = s == crawler.TrapsAvoid
 	}
 	var err error
 	if fp.include, err = pattern(fp.Include, "include", env); err != nil {

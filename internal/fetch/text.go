@@ -68,7 +68,14 @@ func toUTF8(buf *buffer, mediaType, contentType string) *buffer {
 		return buf
 	}
 	e, name := declared(b, mediaType, contentType)
-	if e == nil || name == "utf-8" || name == "windows-1252" && mostlyUTF8(b) {
+	good, bad := countUTF8(b)
+	if (e == nil || name == "utf-8") && bad > good {
+		// What calls itself UTF-8 and hardly is: the web's old default, unmarked.
+		e, name = charset.Lookup("windows-1252")
+	}
+	if e == nil || name == "utf-8" || name == "windows-1252" && good > 10*bad {
+		// All but a few bytes are UTF-8: read as a legacy encoding every accent
+		// of it would be garbled.
 		return repair(buf)
 	}
 	return decode(buf, e)
@@ -140,10 +147,8 @@ func xmlEncoding(b []byte) string {
 	return string(label)
 }
 
-// mostlyUTF8 reports whether text that is not quite UTF-8 is so but for a few
-// bytes: read as a legacy encoding every accent of it would be garbled.
-func mostlyUTF8(b []byte) bool {
-	good, bad := 0, 0
+// countUTF8 counts the characters beyond ASCII, and the bytes that are none.
+func countUTF8(b []byte) (good, bad int) {
 	for i := 0; i < len(b); {
 		if b[i] < utf8.RuneSelf {
 			i++
@@ -157,7 +162,7 @@ func mostlyUTF8(b []byte) bool {
 		}
 		i += n
 	}
-	return good > 10*bad
+	return good, bad
 }
 
 // repair puts the replacement character for what is not UTF-8.
