@@ -19,6 +19,7 @@ type Crawler struct {
 	IsAvailable bool
 	IsPremium   bool
 	HasIssues   bool
+	Issue       string // why HasIssues, a sentence; else empty
 	// MaxConcurrency is the most slots one run may hold.
 	MaxConcurrency int
 	CreditsPerRow  Credits
@@ -118,4 +119,14 @@ type CrawlerVersion struct {
 	Digest     string
 	Definition []byte // YAML or JSON as it was given
 	CreatedAt  time.Time
+}
+
+// OwnCrawler is a crawler that a workspace made for itself, with the version of
+// its definition that counts. Only that workspace sees it.
+type OwnCrawler struct {
+	ID          CrawlerID
+	WorkspaceID WorkspaceID
+	Version     CrawlerVersion
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
 }

@@ -7,6 +7,7 @@ import (
 	"shoal"
 	"shoal/crawlers"
 	"shoal/internal/api"
+	"shoal/internal/crawl"
 	"shoal/internal/crawler"
 	"shoal/internal/runs"
 )
@@ -30,18 +31,42 @@ func openCatalogue(dir string) (*crawler.Catalogue, error) {
 }
 
 // apiCatalogue shows the catalogue to the API, in the API's own words.
-type apiCatalogue struct{ *catalogue }
+type apiCatalogue struct {
+	*crawler.Workspaces
+	fetcher crawl.Fetcher // of trials
+}
 
-// Lookup returns a crawler by id, slug or lower-cased name.
-func (c apiCatalogue) Lookup(idOrSlug string) (api.Program, error) {
-	p, err := c.catalogue.Lookup(idOrSlug)
+// Lookup returns a crawler that the workspace may use.
+func (c apiCatalogue) Lookup(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (api.Program, error) {
+	return c.program(c.Workspaces.Lookup(ctx, ws, idOrSlug))
+}
+
+// Version returns a crawler as a run copied it.
+func (c apiCatalogue) Version(ctx context.Context, pk int64) (api.Program, error) {
+	return c.program(c.Workspaces.Version(ctx, pk))
+}
+
+// Compile compiles a definition.
+func (c apiCatalogue) Compile(src []byte) (api.Program, error) {
+	return c.program(c.Workspaces.Compile(src))
+}
+
+func (c apiCatalogue) program(p *crawler.Program, err error) (api.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	return apiProgram{p}, nil
+	return apiProgram{p, c.fetcher}, nil
 }
 
-type apiProgram struct{ *crawler.Program }
+type apiProgram struct {
+	*crawler.Program
+	fetcher crawl.Fetcher
+}
+
+// Try tries the crawler on one task now.
+func (p apiProgram) Try(ctx context.Context, t api.Trial) (*crawl.Report, error) {
+	return crawl.Try(ctx, p.fetcher, crawl.Trial{Program: p.Program, Task: t.Task, Params: t.Params, MaxRows: t.MaxRows, MaxPages: t.MaxPages})
+}
 
 // Info returns the catalogue entry.
 func (p apiProgram) Info() *shoal.Crawler { return &p.Program.Info }

@@ -20,6 +20,7 @@ import (
 	"shoal/internal/api"
 	"shoal/internal/blob"
 	"shoal/internal/crawl"
+	"shoal/internal/crawler"
 	"shoal/internal/fetch"
 	"shoal/internal/jobs"
 	"shoal/internal/runs"
@@ -191,15 +192,17 @@ func (p *platform) openCatalogue() (*catalogue, error) {
 // openEngine wires fetcher, engine and API on the open store.
 func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 	p.fetcher = newFetcher(p.cfg.AllowPrivateTargets, p.cfg.admit, p.cfg.UserAgent)
-	engine := crawl.New(known, p.fetcher, nil)
+	crawlers := crawler.NewWorkspaces(known, p.store)
+	shown := apiCatalogue{crawlers, p.fetcher}
+	engine := crawl.New(crawlers, p.fetcher, nil)
 	config := runs.Config{Owner: p.name, Exclusive: p.exclusive(), DataDir: p.cfg.Data, MinFree: minFree(p.cfg.MinFree)}
 	var err error
 	if p.runs, err = runs.New(p.store, engine, p.blobs, nil, p.cfg.log, config); err != nil {
 		return err
 	}
-	p.importer = &api.Importer{Store: p.store, Catalogue: apiCatalogue{known}, Blob: p.blobs}
+	p.importer = &api.Importer{Store: p.store, Catalogue: shown, Blob: p.blobs}
 	p.api = api.New(api.Options{
-		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: apiCatalogue{known}, Seal: keys, Blob: p.blobs,
+		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: shown, Seal: keys, Blob: p.blobs,
 		PublicURL: p.cfg.publicURL, TrustedProxies: p.cfg.proxies, Version: version,
 		Limits: p.cfg.limits, Logger: p.cfg.log, Stopping: p.stopping,
 	})

@@ -75,6 +75,7 @@ type API struct {
 	docs     func() documents // made when first asked for
 	calls    sync.Pool
 	looks    looks
+	trials   chan struct{} // holds one for each trial under way
 	idPrefix [8]byte
 	idNext   atomic.Uint64
 }
@@ -95,6 +96,7 @@ func New(o Options) *API {
 	if a.log == nil {
 		a.log = slog.Default()
 	}
+	a.trials = make(chan struct{}, maxTrials)
 	rand.Read(a.idPrefix[:])
 	a.limits = newLimiter(o.Limits, a.now)
 	a.docs = sync.OnceValue(func() documents { return renderDocuments(o.Version) })

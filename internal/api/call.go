@@ -19,8 +19,11 @@ type call struct {
 	ws    shoal.WorkspaceID
 	// body is the request's body once read; effect, if not nil, is the
 	// idempotency key that the handler's effect is saved under.
-	body   []byte
-	effect *shoal.Idempotency
+	body []byte
+	// programs are the crawlers looked up so far: a list names one many times, and
+	// what renders an answer within a transaction must not ask the store.
+	programs map[string]Program
+	effect   *shoal.Idempotency
 	// status is what was answered; started says that the answer is on its way.
 	status  int
 	started bool
@@ -36,6 +39,22 @@ func (c *call) reset() {
 		buf = make([]byte, 0, 2048)
 	}
 	*c = call{a: c.a, buf: buf}
+}
+
+// lookup finds a crawler that the caller may use, by id or slug.
+func (c *call) lookup(idOrSlug string) (Program, error) {
+	if p := c.programs[idOrSlug]; p != nil {
+		return p, nil
+	}
+	p, err := c.a.catalogue.Lookup(c.ctx(), c.ws, idOrSlug)
+	if err != nil {
+		return nil, err
+	}
+	if c.programs == nil {
+		c.programs = map[string]Program{}
+	}
+	c.programs[idOrSlug], c.programs[string(p.Info().ID)] = p, p
+	return p, nil
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

@@ -45,7 +45,7 @@ func (c *call) showChain(ch *shoal.Chain, detail string) wireChain {
 	w := wireChain{ID: ch.ID, TargetModule: chainModule{ID: ch.TargetCrawler}, FieldMap: ch.FieldMap,
 		IsActive: ch.IsActive, Autostart: ch.Autostart, ClusterName: orNull(ch.ClusterName),
 		ClusterConcurrency: ch.ClusterConcurrency, CreatedAt: stamp(ch.CreatedAt), Detail: detail}
-	if p, err := c.a.catalogue.Lookup(string(ch.TargetCrawler)); err == nil {
+	if p, err := c.lookup(string(ch.TargetCrawler)); err == nil {
 		info := p.Info()
 		w.TargetModule.PublicName, w.TargetModule.Name, w.TargetModule.MaxConcurrency = info.Name, info.Slug, info.MaxConcurrency
 	}
@@ -112,7 +112,7 @@ func (c *call) readChain(f *fields, s *shoal.Squid, ch *shoal.Chain) error {
 	if err := f.error(); err != nil {
 		return err
 	}
-	target, err := c.a.catalogue.Lookup(string(ch.TargetCrawler))
+	target, err := c.lookup(string(ch.TargetCrawler))
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (c *call) readFieldMap(f *fields, s *shoal.Squid, target Program, ch *shoal
 	for _, in := range target.Info().Input {
 		params[in.Name] = in.Level == shoal.LevelTask
 	}
-	source, err := c.a.catalogue.Lookup(string(s.CrawlerID))
+	source, err := c.lookup(string(s.CrawlerID))
 	ch.FieldMap = map[string]string{}
 	for field := range m.m {
 		param := m.text(field)

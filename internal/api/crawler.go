@@ -18,6 +18,7 @@ type wireCrawler struct {
 	IsAvailable    bool            `json:"is_available"`
 	IsPremium      bool            `json:"is_premium"`
 	HasIssues      bool            `json:"has_issues"`
+	Issue          orNull          `json:"issue"`
 	MaxConcurrency int             `json:"max_concurrency"`
 	CreditsPerRow  credits         `json:"credits_per_row"`
 	Account        *crawlerAccount `json:"account"`
@@ -32,8 +33,11 @@ type crawlerAccount struct {
 
 type wireCrawlerDetail struct {
 	wireCrawler
-	Input  []wireInput `json:"input"`
-	Result []string    `json:"result"`
+	Input   []wireInput `json:"input"`
+	Result  []string    `json:"result"`
+	Version int         `json:"version"`
+	// Definition is an own crawler's text.
+	Definition *string `json:"definition"`
 }
 
 type wireInput struct {
@@ -60,7 +64,7 @@ type wireInput struct {
 func showCrawler(v *shoal.Crawler) wireCrawler {
 	w := wireCrawler{
 		ID: v.ID, Object: "crawler", Name: v.Name, Slug: v.Slug, Description: v.Description, Icon: v.Icon,
-		IsPublic: v.IsPublic, IsAvailable: v.IsAvailable, IsPremium: v.IsPremium, HasIssues: v.HasIssues,
+		IsPublic: v.IsPublic, IsAvailable: v.IsAvailable, IsPremium: v.IsPremium, HasIssues: v.HasIssues, Issue: orNull(v.Issue),
 		MaxConcurrency: v.MaxConcurrency, CreditsPerRow: credits(v.CreditsPerRow),
 	}
 	if t := v.Account; t != nil {
@@ -86,7 +90,7 @@ func showInput(in *shoal.Input) wireInput {
 // listCrawlers lists all of them unless a limit is given: clients look names
 // up in this list.
 func (a *API) listCrawlers(c *call) error {
-	all, err := a.catalogue.List()
+	all, err := a.catalogue.List(c.ctx(), c.ws)
 	if err != nil {
 		return err
 	}
@@ -113,7 +117,7 @@ func sendAll[T any](c *call, all []T, item func([]byte, *T) []byte) error {
 
 // crawler finds the crawler of the path, by id or slug.
 func (c *call) crawler() (*shoal.Crawler, error) {
-	p, err := c.a.catalogue.Lookup(c.r.PathValue("id"))
+	p, err := c.lookup(c.r.PathValue("id"))
 	if err != nil {
 		return nil, err
 	}
@@ -125,14 +129,30 @@ func (a *API) getCrawler(c *call) error {
 	if err != nil {
 		return err
 	}
-	w := wireCrawlerDetail{wireCrawler: showCrawler(info), Input: []wireInput{}, Result: []string{}}
+	if info.WorkspaceID == "" {
+		return c.json(http.StatusOK, showDetail(info, nil))
+	}
+	own, err := a.store.Crawler(c.ctx(), c.ws, string(info.ID))
+	if err != nil {
+		return err
+	}
+	return c.json(http.StatusOK, showDetail(info, own.Version.Definition))
+}
+
+// showDetail shows a crawler in full; definition is an own one's text.
+func showDetail(info *shoal.Crawler, definition []byte) wireCrawlerDetail {
+	w := wireCrawlerDetail{wireCrawler: showCrawler(info), Input: []wireInput{}, Result: []string{}, Version: info.Version}
+	if definition != nil {
+		text := string(definition)
+		w.Definition = &text
+	}
 	for i := range info.Input {
 		w.Input = append(w.Input, showInput(&info.Input[i]))
 	}
 	for _, at := range info.Result {
 		w.Result = append(w.Result, at.Name)
 	}
-	return c.json(http.StatusOK, w)
+	return w
 }
 
 type wireTaskParam struct {
@@ -201,17 +221,18 @@ func showAttribute(at *shoal.Attribute) wireAttribute {
 	return w
 }
 
-// crawlerAttributes is public for public crawlers.
+// crawlerAttributes is public for public crawlers. A private one is not there
+// for who does not come with its owner's key.
 func (a *API) crawlerAttributes(c *call) error {
-	info, err := c.crawler()
-	if err != nil {
-		return err
-	}
-	if !info.IsPublic {
+	if len(c.r.Header["Authorization"]) > 0 || c.ctx().Value(embeddedKey{}) != nil {
 		c.route = &route{path: c.route.path, scope: shoal.ScopeRead}
 		if err := c.authenticate(); err != nil {
 			return err
 		}
+	}
+	info, err := c.crawler()
+	if err != nil {
+		return err
 	}
 	data := []wireAttribute{}
 	for _, at := range info.Result {

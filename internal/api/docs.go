@@ -170,7 +170,7 @@ func renderDocs(specJSON []byte) ([]byte, error) {
 }
 
 func byPath(a, b page) int {
-	order := "GET POST PATCH DELETE"
+	order := "GET POST PUT PATCH DELETE"
 	if c := strings.Compare(a.Path, b.Path); c != 0 {
 		return c
 	}

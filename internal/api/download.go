@@ -98,7 +98,7 @@ func (a *API) runDownload(c *call) error {
 		return shoal.Invalid("InvalidParameterValue", "format", "format is %q; it must be csv, json or jsonl", clip(string(t.format), 40))
 	}
 	cols := export.Columns{Select: t.fields, Omit: t.omit}
-	if err := c.columns(&cols, r.CrawlerID); err != nil {
+	if err := c.columns(&cols, source{run: &r}); err != nil {
 		return err
 	}
 	if !r.ExportDone {
@@ -195,7 +195,7 @@ func (p *patientWriter) WriteHeader(status int) {
 func (c *call) convert(r *shoal.Run, t downloadToken) error {
 	sel := selection{query: shoal.ResultQuery{Workspace: t.workspace, Run: r.ID}, name: string(r.ID)}
 	sel.cols = export.Columns{Select: t.fields, Omit: t.omit, NoLineBreaks: r.Settings.NoLineBreaks}
-	if err := c.columns(&sel.cols, r.CrawlerID); err != nil {
+	if err := c.columns(&sel.cols, source{run: r}); err != nil {
 		return err
 	}
 	etag := convertedETag(r, t)

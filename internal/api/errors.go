@@ -87,6 +87,9 @@ func (c *call) fail(err error) {
 	if status == http.StatusServiceUnavailable && h["Retry-After"] == nil {
 		h["Retry-After"] = []string{"5"}
 	}
+	if status == http.StatusTooManyRequests && h["Retry-After"] == nil {
+		h["Retry-After"] = []string{"5"}
+	}
 	if status == http.StatusUnauthorized {
 		h["Www-Authenticate"] = []string{"Token"}
 	}

@@ -84,7 +84,7 @@ func (im *Importer) rows(ctx context.Context, u *shoal.TaskUpload) error {
 	if err != nil {
 		return err
 	}
-	program, err := im.Catalogue.Lookup(string(squid.CrawlerID))
+	program, err := im.Catalogue.Lookup(ctx, u.WorkspaceID, string(squid.CrawlerID))
 	if err != nil {
 		return err
 	}

@@ -75,12 +75,12 @@ func (c *call) selection(q url.Values) (selection, error) {
 	if sel.unique, err = boolean(q, "unique"); err != nil {
 		return sel, err
 	}
-	crawler, err := c.source(&sel)
+	from, err := c.source(&sel)
 	if err != nil {
 		return sel, err
 	}
 	sel.cols.Select, sel.cols.Omit = names(q, "fields"), names(q, "omit")
-	return sel, c.columns(&sel.cols, crawler)
+	return sel, c.columns(&sel.cols, from)
 }
 
 // whose reads squid or run, and task. A task alone stands for itself within its
@@ -113,23 +113,30 @@ func (c *call) whose(q url.Values) (rq shoal.ResultQuery, err error) {
 	return rq, err
 }
 
-// source checks that the squid or run exists, and names its crawler.
-func (c *call) source(sel *selection) (shoal.CrawlerID, error) {
+// source is what results are of: a run, whose crawler's version says their
+// fields, or a squid, whose crawler's present version does.
+type source struct {
+	run   *shoal.Run
+	squid *shoal.Squid
+}
+
+// source checks that the squid or run exists.
+func (c *call) source(sel *selection) (source, error) {
 	if sel.query.Run != "" {
 		r, err := c.a.store.Run(c.ctx(), c.ws, sel.query.Run)
 		sel.name = string(sel.query.Run)
 		sel.cols.NoLineBreaks = r.Settings.NoLineBreaks
-		return r.CrawlerID, err
+		return source{run: &r}, err
 	}
 	s, err := c.a.store.Squid(c.ctx(), c.ws, sel.query.Squid)
 	sel.name = string(sel.query.Squid)
 	sel.cols.NoLineBreaks = s.NoLineBreaks
-	return s.CrawlerID, err
+	return source{squid: &s}, err
 }
 
 // columns fills in the crawler's fields and refuses names that it has not.
-func (c *call) columns(cols *export.Columns, id shoal.CrawlerID) error {
-	p, err := c.a.catalogue.Lookup(string(id))
+func (c *call) columns(cols *export.Columns, from source) error {
+	p, err := c.programOf(from)
 	if err != nil {
 		// The crawler is gone; its results are not. Nothing can be checked.
 		if shoal.KindOf(err) == shoal.KindNotFound {
@@ -153,6 +160,18 @@ func (c *call) columns(cols *export.Columns, id shoal.CrawlerID) error {
 		}
 	}
 	return nil
+}
+
+// programOf finds the version of the crawler that says what fields results have.
+func (c *call) programOf(from source) (Program, error) {
+	if from.run == nil {
+		return c.lookup(string(from.squid.CrawlerID))
+	}
+	p, err := c.a.catalogue.Version(c.ctx(), from.run.VersionPK)
+	if err != nil { // a definition that this program does not take any more
+		return c.lookup(string(from.run.CrawlerID))
+	}
+	return p, nil
 }
 
 func boolean(q url.Values, name string) (bool, error) {

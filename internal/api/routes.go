@@ -23,7 +23,7 @@ type route struct {
 // routes returns every route. openapi.yaml describes each of them; a test
 // holds the two against each other.
 func (a *API) routes() []route {
-	const get, post, patch, del = http.MethodGet, http.MethodPost, http.MethodPatch, http.MethodDelete
+	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	const read, run = shoal.ScopeRead, shoal.ScopeRun
 	return []route{
 		{method: get, path: "/healthz", handle: a.healthz, public: true},
@@ -37,6 +37,10 @@ func (a *API) routes() []route {
 
 		{method: get, path: "/v1/crawlers", scope: read, handle: a.listCrawlers},
 		{method: get, path: "/v1/crawlers/{id}", scope: read, handle: a.getCrawler},
+		{method: post, path: "/v1/crawlers", scope: run, handle: a.createCrawler, ownBody: true},
+		{method: put, path: "/v1/crawlers/{id}", scope: run, handle: a.updateCrawler, ownBody: true},
+		{method: del, path: "/v1/crawlers/{id}", scope: run, handle: a.deleteCrawler},
+		{method: post, path: "/v1/crawlers/{id}/try", scope: run, handle: a.tryCrawler},
 		{method: get, path: "/v1/crawlers/{id}/params", scope: read, handle: a.crawlerParams},
 		{method: get, path: "/v1/crawlers/{id}/attributes", handle: a.crawlerAttributes, public: true},
 

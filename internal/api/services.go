@@ -5,11 +5,13 @@ import (
 	"time"
 
 	"shoal"
+	"shoal/internal/crawl"
 )
 
 // Store is everything the API needs of the store; the parts stand in store.go.
 type Store interface {
 	UserStore
+	CrawlerStore
 	SquidStore
 	TaskStore
 	RunStore
@@ -52,10 +54,22 @@ type Runs interface {
 
 // Catalogue knows the crawlers.
 type Catalogue interface {
-	// Lookup returns a crawler by id, slug or lower-cased name; ErrCrawlerNotFound.
-	Lookup(idOrSlug string) (Program, error)
-	// List returns every crawler, by slug.
-	List() ([]shoal.Crawler, error)
+	// Lookup returns a crawler that the workspace may use, by id, slug or
+	// lower-cased name; ErrCrawlerNotFound. An empty workspace may use the shared ones.
+	Lookup(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (Program, error)
+	// List returns every crawler that the workspace may use, by slug.
+	List(ctx context.Context, ws shoal.WorkspaceID) ([]shoal.Crawler, error)
+	// Version returns a crawler as a run copied it; ErrCrawlerNotFound.
+	Version(ctx context.Context, pk int64) (Program, error)
+	// Compile compiles a definition that a client sent. The error is a
+	// *shoal.Error that says with line and column what is wrong.
+	Compile(src []byte) (Program, error)
+}
+
+// Trial is one task to try.
+type Trial struct {
+	Task, Params      map[string]any
+	MaxRows, MaxPages int
 }
 
 // Program is a crawler that can check what it is given. Errors name the key.
@@ -66,4 +80,7 @@ type Program interface {
 	CheckParams(params, functions map[string]any) (map[string]any, map[string]any, error)
 	// CheckTask returns one task's params as canonical JSON, and its identity.
 	CheckTask(params map[string]any) (canonical []byte, digest [16]byte, err error)
+	// Try tries the crawler on one task now. The error is a *shoal.Error when the
+	// task or the params are not what it takes; what the site does is in the report.
+	Try(ctx context.Context, t Trial) (*crawl.Report, error)
 }

@@ -76,7 +76,7 @@ func (c *call) appendSquid(b []byte, s *shoal.Squid) []byte {
 		NotificationsParams: runNotify{orNull(s.RunNotify)},
 	}
 	w.Accounts = w.Account
-	if p, err := c.a.catalogue.Lookup(string(s.CrawlerID)); err == nil {
+	if p, err := c.lookup(string(s.CrawlerID)); err == nil {
 		info := p.Info()
 		w.CrawlerName, w.Icon, w.IsPublic = info.Name, info.Icon, info.IsPublic
 		w.Params = paramsInForce(info, s)
@@ -147,7 +147,7 @@ func (a *API) createSquid(c *call) error {
 	if err := f.error(); err != nil {
 		return err
 	}
-	p, err := a.catalogue.Lookup(slug)
+	p, err := c.lookup(slug)
 	if err != nil {
 		return err
 	}

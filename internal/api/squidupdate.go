@@ -18,7 +18,7 @@ func (a *API) updateSquid(c *call) error {
 	if err != nil {
 		return err
 	}
-	p, err := a.catalogue.Lookup(string(s.CrawlerID))
+	p, err := c.lookup(string(s.CrawlerID))
 	if err != nil {
 		return err
 	}

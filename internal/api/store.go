@@ -29,6 +29,20 @@ type UserStore interface {
 	SavedAnswer(ctx context.Context, ws shoal.WorkspaceID, route, key string) (shoal.SavedAnswer, bool, error)
 }
 
+// CrawlerStore holds the crawlers that a workspace made for itself.
+type CrawlerStore interface {
+	// Crawler returns the workspace's own crawler by id or slug; ErrCrawlerNotFound
+	// for a shared one.
+	Crawler(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (shoal.OwnCrawler, error)
+	// CreateCrawler stores c as version 1. Conflict DuplicateModule when the
+	// workspace has the slug, UsageLimitExceeded when it has too many.
+	CreateCrawler(ctx context.Context, c shoal.OwnCrawler) (shoal.OwnCrawler, error)
+	// UpdateCrawler makes c's definition the newest version; runs keep theirs.
+	UpdateCrawler(ctx context.Context, c shoal.OwnCrawler) (shoal.OwnCrawler, error)
+	// DeleteCrawler deletes a crawler; Conflict ModuleInUse while squids use it.
+	DeleteCrawler(ctx context.Context, ws shoal.WorkspaceID, id shoal.CrawlerID) error
+}
+
 // SquidStore holds squids.
 type SquidStore interface {
 	// CreateSquid stores s (ID, WorkspaceID, CrawlerID, CrawlerSlug, Name,

@@ -23,6 +23,7 @@ func TestAStrangerFindsNothing(t *testing.T) {
 		task := added.json["tasks"].([]any)[0].(map[string]any)["id"].(string)
 		run := w.ok(200, "POST", "/v1/runs", fmt.Sprintf(`{"squid":%q}`, squid)).str("id")
 		w.ended(run)
+		own := w.ok(201, "POST", "/v1/crawlers", ownPages).str("id")
 		before := string(w.get("/v1/squids/" + squid).body)
 
 		other, err := w.Store.CreateUser(t.Context(), shoal.User{Email: "stranger@shoal.test"}, "other")
@@ -72,10 +73,22 @@ func TestAStrangerFindsNothing(t *testing.T) {
 			{"GET", "/v1/runtasks?run=" + run, "", "RunDoesNotExist"},
 			{"GET", "/v1/results?run=" + run, "", "RunDoesNotExist"},
 			{"GET", "/v1/results?squid=" + squid, "", "SquidDoesNotExistException"},
+			{"GET", "/v1/crawlers/" + own, "", "ModuleNotFound"},
+			{"GET", "/v1/crawlers/my-pages", "", "ModuleNotFound"},
+			{"GET", "/v1/crawlers/" + own + "/params", "", "ModuleNotFound"},
+			{"GET", "/v1/crawlers/" + own + "/attributes", "", "ModuleNotFound"},
+			{"PUT", "/v1/crawlers/" + own, ownPages, "ModuleNotFound"},
+			{"DELETE", "/v1/crawlers/" + own, "", "ModuleNotFound"},
+			{"POST", "/v1/crawlers/" + own + "/try", `{"task":{"url":"https://a.example/"}}`, "ModuleNotFound"},
+			{"POST", "/v1/squids", fmt.Sprintf(`{"crawler":%q}`, own), "ModuleNotFound"},
+			{"POST", "/v1/squids", `{"crawler":"my-pages"}`, "ModuleNotFound"},
 		} {
 			if a := ask(c.method, c.path, c.body); a.status != http.StatusNotFound || a.code() != c.code {
 				t.Errorf("%s %s: %d %s, want 404 %s", c.method, c.path, a.status, a.body, c.code)
 			}
+		}
+		if n, all := len(ask("GET", "/v1/crawlers", "").data()), len(w.get("/v1/crawlers").data()); n != all-1 {
+			t.Errorf("a stranger sees %d crawlers, the owner %d", n, all)
 		}
 		for _, path := range []string{"/v1/squids", "/v1/runs", "/v1/accounts"} {
 			if n := len(ask("GET", path, "").data()); n != 0 {
@@ -99,6 +112,8 @@ func TestNoBodyIsTooStrange(t *testing.T) {
 	id := strings.Repeat("0", 32)
 	values := []string{`null`, `true`, `-1`, `1e400`, `9223372036854775808`, `""`, `"\u0000"`, `[]`, `[null]`, `[[[]]]`, `{}`, `{"":{}}`, `"` + strings.Repeat("x", 5000) + `"`}
 	for path, keys := range map[string]string{
+		"/v1/crawlers":                   "definition slug",
+		"/v1/crawlers/website/try":       "task params max_results max_pages definition",
 		"/v1/squids":                     "crawler name",
 		"/v1/squids/" + squid:            "name is_active concurrency to_complete export_unique_results no_line_breaks run_notify cron_expression timezone params accounts",
 		"/v1/squids/" + squid + "/empty": "type",

@@ -108,7 +108,7 @@ func (c *call) squidProgram(id string) (shoal.Squid, Program, error) {
 	if err != nil {
 		return squid, nil, err
 	}
-	program, err := c.a.catalogue.Lookup(string(squid.CrawlerID))
+	program, err := c.lookup(string(squid.CrawlerID))
 	return squid, program, err
 }
 

@@ -18,6 +18,7 @@ func TestWalk(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		w.walkServer()
 		w.walkCrawlers()
+		w.walkOwnCrawler()
 		url := site(t, 25, nil)
 		squid := w.walkSquid(url)
 		w.walkTasks(squid, url)

@@ -42,16 +42,36 @@ type world struct {
 	spec *spec
 }
 
-type catalogue struct{ *crawler.Catalogue }
-
-func (c catalogue) Lookup(id string) (api.Program, error) {
-	p, err := c.Catalogue.Lookup(id)
-	return program{p}, err
+type catalogue struct {
+	*crawler.Workspaces
+	fetcher crawl.Fetcher
 }
 
-type program struct{ *crawler.Program }
+func (c catalogue) Lookup(ctx context.Context, ws shoal.WorkspaceID, id string) (api.Program, error) {
+	p, err := c.Workspaces.Lookup(ctx, ws, id)
+	return program{p, c.fetcher}, err
+}
+
+func (c catalogue) Version(ctx context.Context, pk int64) (api.Program, error) {
+	p, err := c.Workspaces.Version(ctx, pk)
+	return program{p, c.fetcher}, err
+}
+
+func (c catalogue) Compile(src []byte) (api.Program, error) {
+	p, err := c.Workspaces.Compile(src)
+	return program{p, c.fetcher}, err
+}
+
+type program struct {
+	*crawler.Program
+	fetcher crawl.Fetcher
+}
 
 func (p program) Info() *shoal.Crawler { return &p.Program.Info }
+
+func (p program) Try(ctx context.Context, t api.Trial) (*crawl.Report, error) {
+	return crawl.Try(ctx, p.fetcher, crawl.Trial{Program: p.Program, Task: t.Task, Params: t.Params, MaxRows: t.MaxRows, MaxPages: t.MaxPages})
+}
 
 type engine struct{ *runs.Service }
 
@@ -85,17 +105,18 @@ func newWorld(t *testing.T, databaseURL string, set func(*api.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known, err := crawler.NewCatalogue(crawlers.FS, "")
+	shared, err := crawler.NewCatalogue(crawlers.FS, "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	known := crawler.NewWorkspaces(shared, w.Store)
 	f := fetch.New(fetch.Options{Dial: safedial.New(safedial.Options{AllowPrivate: true}).DialContext, Backoff: time.Millisecond})
 	svc, err := runs.New(w.Store, crawl.New(known, f, nil), files, nil, log,
 		runs.Config{Owner: "test-" + shoal.NewID[string](), Exclusive: true, DataDir: dir, MinFree: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := api.Options{Store: w.Store, Runs: engine{svc}, Catalogue: catalogue{known}, Seal: keys, Blob: files, Version: "test", Logger: log}
+	o := api.Options{Store: w.Store, Runs: engine{svc}, Catalogue: catalogue{known, f}, Seal: keys, Blob: files, Version: "test", Logger: log}
 	if set != nil {
 		set(&o)
 	}

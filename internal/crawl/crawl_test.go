@@ -48,7 +48,7 @@ detect:
 // catalogue holds the one crawler of these tests.
 type catalogue struct{ program *crawler.Program }
 
-func (c catalogue) Lookup(id string) (*crawler.Program, error) {
+func (c catalogue) Lookup(_ context.Context, _ shoal.WorkspaceID, id string) (*crawler.Program, error) {
 	if id != string(c.program.Info.ID) {
 		return nil, shoal.ErrCrawlerNotFound
 	}
@@ -329,11 +329,11 @@ func TestUnusableTask(t *testing.T) {
 
 func TestPrepare(t *testing.T) {
 	e, p := newEngine(t, nil)
-	v, s, err := e.Prepare(&shoal.Squid{CrawlerID: p.Info.ID, Concurrency: 3})
+	v, s, err := e.Prepare(t.Context(), &shoal.Squid{CrawlerID: p.Info.ID, Concurrency: 3})
 	if err != nil || v.Slug != "pages" || v.Digest == "" || string(v.Definition) != definition || s.Concurrency < 1 {
 		t.Errorf("version %+v, settings %+v, error %v", v, s, err)
 	}
-	if _, _, err := e.Prepare(&shoal.Squid{CrawlerID: "gone", CrawlerSlug: "gone"}); shoal.CodeOf(err) != "ModuleUnavailable" {
+	if _, _, err := e.Prepare(t.Context(), &shoal.Squid{CrawlerID: "gone", CrawlerSlug: "gone"}); shoal.CodeOf(err) != "ModuleUnavailable" {
 		t.Errorf("a crawler that is gone gives %v", err)
 	}
 	fields, err := e.Fields(v, s)

@@ -25,9 +25,9 @@ type Fetcher interface {
 	Why(host string, now time.Time) string
 }
 
-// Catalogue finds crawlers; *crawler.Catalogue is one.
+// Catalogue finds the crawlers that a workspace may use; *crawler.Workspaces is one.
 type Catalogue interface {
-	Lookup(idOrSlug string) (*crawler.Program, error)
+	Lookup(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (*crawler.Program, error)
 }
 
 // maxPrograms bounds the compiled versions that an Engine keeps.
@@ -57,9 +57,9 @@ func (e *Engine) Why(host string, now time.Time) string { return e.fetcher.Why(h
 // Prepare returns the crawler version and the settings that a run of s copies.
 // The error is a Business error: ModuleUnavailable when the crawler is gone or
 // switched off, SquidNotReady when a required param is unset.
-func (e *Engine) Prepare(s *shoal.Squid) (shoal.CrawlerVersion, shoal.RunSettings, error) {
+func (e *Engine) Prepare(ctx context.Context, s *shoal.Squid) (shoal.CrawlerVersion, shoal.RunSettings, error) {
 	var none shoal.CrawlerVersion
-	p, err := e.catalogue.Lookup(string(s.CrawlerID))
+	p, err := e.catalogue.Lookup(ctx, s.WorkspaceID, string(s.CrawlerID))
 	if errors.Is(err, shoal.ErrCrawlerNotFound) {
 		return none, shoal.RunSettings{}, shoal.Business("ModuleUnavailable",
 			"The squid's crawler %q is not installed here any more.", s.CrawlerSlug)

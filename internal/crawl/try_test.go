@@ -208,9 +208,11 @@ func TestCheck(t *testing.T) {
 		change func(*crawler.Test)
 		want   string
 	}{
-		"holds":       {func(*crawler.Test) {}, ""},
-		"exact":       {func(c *crawler.Test) { c.Min, c.Max = 12, 12 }, ""},
-		"first":       {func(c *crawler.Test) { c.First = map[string]any{"name": "Item 0", "price": 0.5, "tags": []any{}, "stock": nil} }, ""},
+		"holds": {func(*crawler.Test) {}, ""},
+		"exact": {func(c *crawler.Test) { c.Min, c.Max = 12, 12 }, ""},
+		"first": {func(c *crawler.Test) {
+			c.First = map[string]any{"name": "Item 0", "price": 0.5, "tags": []any{}, "stock": nil}
+		}, ""},
 		"too few":     {func(c *crawler.Test) { c.Min = 13 }, "rows: want at least 13, got 12"},
 		"too many":    {func(c *crawler.Test) { c.Max = 11 }, "rows: want at most 11, got 12"},
 		"other value": {func(c *crawler.Test) { c.First = map[string]any{"price": int64(1)} }, "row 1, price: want 1, got 0.5"},

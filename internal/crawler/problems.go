@@ -36,6 +36,25 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// maxTold is how many problems one message tells.
+const maxTold = 20
+
+// told says the problems without a file's name: to somebody who sent a text.
+func (ps Problems) told() string {
+	lines := make([]string, 0, len(ps))
+	for _, p := range ps[:min(len(ps), maxTold)] {
+		if p.Line == 0 {
+			lines = append(lines, p.Message)
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("line %d, column %d: %s", p.Line, p.Column, p.Message))
+	}
+	if more := len(ps) - maxTold; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // sorted returns the problems in the order of the lines.
 func (ps Problems) sorted() Problems {
 	slices.SortStableFunc(ps, func(a, b Problem) int {

@@ -27,7 +27,7 @@ func (s *Service) Start(ctx context.Context, q StartRequest) (shoal.Run, error) 
 	if !squid.IsActive {
 		return shoal.Run{}, shoal.Business("SquidNotReady", "The squid is not ready: it is switched off. Set is_active to true first.")
 	}
-	version, settings, err := s.engine.Prepare(&squid)
+	version, settings, err := s.engine.Prepare(ctx, &squid)
 	if err != nil {
 		return shoal.Run{}, err
 	}

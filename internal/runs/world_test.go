@@ -51,7 +51,9 @@ pages:
 
 type catalogue struct{ program *crawler.Program }
 
-func (c catalogue) Lookup(string) (*crawler.Program, error) { return c.program, nil }
+func (c catalogue) Lookup(context.Context, shoal.WorkspaceID, string) (*crawler.Program, error) {
+	return c.program, nil
+}
 
 // clock is a clock that a test can move; it runs from where it was put.
 type clock struct{ ahead atomic.Int64 }
@@ -192,7 +194,7 @@ func (w *world) startWith(q shoal.SquidID, set func(*shoal.RunSettings)) shoal.R
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	version, settings, err := w.engine.Prepare(&squid)
+	version, settings, err := w.engine.Prepare(w.t.Context(), &squid)
 	if err != nil {
 		w.t.Fatal(err)
 	}
