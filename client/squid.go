@@ -15,11 +15,16 @@ type Crawler struct {
 	Name           string   `json:"name"`
 	Slug           string   `json:"slug"`
 	Description    string   `json:"description"`
+	IsPublic       bool     `json:"is_public"`
 	IsAvailable    bool     `json:"is_available"`
+	HasIssues      bool     `json:"has_issues"`
+	Issue          string   `json:"issue"`
 	MaxConcurrency int      `json:"max_concurrency"`
 	CreditsPerRow  float64  `json:"credits_per_row"`
 	Input          []Input  `json:"input,omitempty"`
 	Result         []string `json:"result,omitempty"`
+	Version        int      `json:"version,omitempty"`
+	Definition     *string  `json:"definition,omitempty"` // the text of a crawler of one's own
 }
 
 // Input is one input of a crawler.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"shoal"
@@ -26,9 +27,18 @@ func (c *catalogue) Lookup(idOrSlug string) (*crawler.Program, error) {
 	return c.Catalogue.Lookup(idOrSlug)
 }
 
-func openCatalogue(dir string) (*crawler.Catalogue, error) {
-	return crawler.NewCatalogue(crawlers.FS, dir)
+// openCatalogue returns the built-in crawlers, those of dir, which may be empty,
+// and those that were added to the data directory.
+func openCatalogue(dir, data string) (*crawler.Catalogue, error) {
+	added := ""
+	if data != "" {
+		added = addedCrawlers(data)
+	}
+	return crawler.NewCatalogue(crawlers.FS, dir, added)
 }
+
+// addedCrawlers is where `shoal crawler add` keeps definitions.
+func addedCrawlers(data string) string { return filepath.Join(data, "crawlers") }
 
 // apiCatalogue shows the catalogue to the API, in the API's own words.
 type apiCatalogue struct {

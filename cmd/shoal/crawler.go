@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
 	"shoal"
+	"shoal/client"
 	"shoal/internal/crawler"
 )
 
@@ -17,22 +19,30 @@ type crawlerCmd struct {
 	Try    crawlerTry    `cmd:"" help:"Try a crawler on one input now: its rows, how well each field is filled, and why not."`
 	Record crawlerRecord `cmd:"" help:"Record what a site answers, for a test of a definition."`
 	Test   crawlerTest   `cmd:"" help:"Run the recorded tests of definitions, offline."`
+	Add    crawlerAdd    `cmd:"" help:"Add a definition of your own, or a new version of it."`
+	Rm     crawlerRm     `cmd:"" help:"Remove a crawler that was added."`
+}
+
+// whereFlags say where definitions are besides the built-in ones.
+type whereFlags struct {
+	Dir  string `help:"Directory of definitions of your own." name:"crawlers" env:"SHOAL_CRAWLERS" placeholder:"DIR"`
+	Data string `help:"Data directory, which has those that were added; ./shoal-data unless given." default:"./shoal-data" env:"SHOAL_DATA" type:"path" placeholder:"DIR"`
 }
 
 // namedCrawler is a crawler that the command line names.
 type namedCrawler struct {
 	Crawler string `arg:"" help:"Slug of a crawler, or a definition file (.yaml)."`
-	Dir     string `help:"Directory of definitions of your own." name:"crawlers" env:"SHOAL_CRAWLERS" placeholder:"DIR"`
+	whereFlags
 }
 
 // program finds and compiles it.
 func (c *namedCrawler) program() (*crawler.Program, error) {
-	catalogue, err := openCatalogue(c.Dir)
+	catalogue, err := openCatalogue(c.Dir, c.Data)
+	if isDefinition(c.Crawler) && catalogue != nil {
+		return catalogue.LoadFile(c.Crawler) // whatever is wrong with others
+	}
 	if err != nil {
 		return nil, err
-	}
-	if isDefinition(c.Crawler) {
-		return catalogue.LoadFile(c.Crawler)
 	}
 	p, err := catalogue.Lookup(c.Crawler)
 	if errors.Is(err, shoal.ErrCrawlerNotFound) {
@@ -41,29 +51,81 @@ func (c *namedCrawler) program() (*crawler.Program, error) {
 	return p, err
 }
 
-type crawlerLs struct {
-	JSON bool   `help:"Print JSON." name:"json"`
-	Dir  string `help:"Directory of definitions of your own, besides the built-in ones." name:"crawlers" env:"SHOAL_CRAWLERS" placeholder:"DIR"`
+// maybeServer says on which server a verb that also works without one acts.
+type maybeServer struct {
+	Server string `help:"Ask this server instead." env:"SHOAL_SERVER" placeholder:"URL"`
+	Token  string `help:"API key of the server." env:"SHOAL_TOKEN" short:"k" name:"key" placeholder:"KEY"`
 }
 
-func (c *crawlerLs) Run(o *output) error {
-	catalogue, err := openCatalogue(c.Dir)
-	if err != nil {
-		return err
+func (m *maybeServer) client() (*client.Client, error) {
+	flags := serverFlags{Server: m.Server, Token: m.Token}
+	return flags.client()
+}
+
+type crawlerLs struct {
+	JSON bool `help:"Print JSON." name:"json"`
+	whereFlags
+	maybeServer
+}
+
+// Run lists the crawlers that can be used, and says what is wrong with the rest.
+func (c *crawlerLs) Run(ctx context.Context, o *output) error {
+	if c.Server != "" {
+		return c.remote(ctx, o)
+	}
+	catalogue, problems := openCatalogue(c.Dir, c.Data)
+	if catalogue == nil {
+		return problems
 	}
 	all, err := catalogue.List()
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return printJSON(o.out, all)
+		if err := printJSON(o.out, all); err != nil {
+			return err
+		}
+		return problems
 	}
 	t := table{heads: []string{"SLUG", "TAKES", "RETURNS"}}
 	for _, k := range all {
 		t.add(k.Slug, strings.Join(inputNames(k, shoal.LevelTask), ", "), resultNames(k))
 	}
 	t.print(o.out)
+	if problems != nil {
+		return fmt.Errorf("these definitions have mistakes and cannot be used:\n%w", problems)
+	}
 	o.notef("\nMore of one: shoal crawler show SLUG\n")
+	return nil
+}
+
+// remote lists the crawlers of a server: the shared ones and those of the key's owner.
+func (c *crawlerLs) remote(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	all, err := api.Crawlers(ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(o.out, all)
+	}
+	t := table{heads: []string{"SLUG", "NAME", "OF", "CREDITS A ROW", "DESCRIPTION"}, whole: 1}
+	for _, k := range all.Data {
+		of := "the server"
+		if !k.IsPublic {
+			of = "you"
+		}
+		t.add(k.Slug, k.Name, of, cell(k.CreditsPerRow), k.Description)
+	}
+	t.print(o.out)
+	for _, k := range all.Data {
+		if k.HasIssues {
+			o.notef("%s has issues. %s\n", k.Slug, k.Issue)
+		}
+	}
 	return nil
 }
 
@@ -104,6 +166,9 @@ func (c *crawlerShow) Run(o *output) error {
 
 // describe prints a crawler as a person reads it.
 func describe(o *output, k shoal.Crawler) {
+	if k.HasIssues {
+		o.notef("%s\n", k.Issue)
+	}
 	o.printf("%s (%s, version %d)\n%s\n\n", k.Name, k.Slug, k.Version, strings.TrimSpace(k.Description))
 	o.printf("Credits: %g a row. Concurrency: up to %d.\n\n", k.CreditsPerRow.Float(), k.MaxConcurrency)
 	inputs := table{heads: []string{"INPUT", "LEVEL", "TYPE", "DEFAULT", "WHAT IT IS"}}

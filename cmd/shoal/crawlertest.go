@@ -17,9 +17,9 @@ import (
 
 // crawlerTest runs recorded tests. It makes no request at all.
 type crawlerTest struct {
-	What   []string `arg:"" optional:"" help:"Definition files, directories of them, or slugs; all known crawlers unless given." name:"crawler"`
-	Dir    string   `help:"Directory of definitions of your own." name:"crawlers" env:"SHOAL_CRAWLERS" placeholder:"DIR"`
-	Update bool     `help:"Write what came out into the definition files as what is expected, where only values differ."`
+	What []string `arg:"" optional:"" help:"Definition files, directories of them, or slugs; all known crawlers unless given." name:"crawler"`
+	whereFlags
+	Update bool `help:"Write what came out into the definition files as what is expected, where only values differ."`
 }
 
 // tested is a definition with where its recordings are.
@@ -58,7 +58,7 @@ func (c *crawlerTest) Run(ctx context.Context, o *output) error {
 
 // definitions finds what the command line names.
 func (c *crawlerTest) definitions() ([]*tested, error) {
-	catalogue, err := openCatalogue(c.Dir)
+	catalogue, err := openCatalogue(c.Dir, c.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -174,7 +174,7 @@ func (p *platform) used() bool {
 }
 
 func (p *platform) openCatalogue() (*catalogue, error) {
-	base, err := openCatalogue(p.cfg.Crawlers)
+	base, err := openCatalogue(p.cfg.Crawlers, p.cfg.Data)
 	if err != nil {
 		return nil, err
 	}

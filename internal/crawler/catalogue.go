@@ -16,8 +16,8 @@ import (
 	"shoal"
 )
 
-// Catalogue is the set of known crawlers: the built-in ones and those of a
-// directory, which is read anew when its files change. A directory's crawler
+// Catalogue is the set of known crawlers: the built-in ones and those of
+// directories, which are read anew when their files change. A directory's crawler
 // takes the place of a built-in one with the same slug. Safe for concurrent use.
 type Catalogue struct {
 	builtin fs.FS
@@ -25,13 +25,15 @@ type Catalogue struct {
 
 	mu       sync.Mutex
 	compiled map[string]*Program // of builtin, by slug
-	dir      string
+	dirs     []string
+	later    map[string]bool     // of dirs: those that need not exist yet
+	away     map[string]bool     // of dirs: those that could not be read, and it was said
 	files    map[string]*dirFile // by path
 }
 
-// dirFile is a definition of the directory as it was last seen. program is the
+// dirFile is a definition of a directory as it was last seen. program is the
 // last version that compiled: a mistake made while editing does not take a
-// crawler away.
+// crawler away. What is wrong then stands in its Info.
 type dirFile struct {
 	size     int64
 	modified time.Time
@@ -40,9 +42,11 @@ type dirFile struct {
 
 // NewCatalogue returns a catalogue of the *.yaml files of builtin, each
 // compiled at first use, and of those in dir, compiled now; dir may be empty.
-// The error is Problems when a file of dir is wrong.
-func NewCatalogue(builtin fs.FS, dir string) (*Catalogue, error) {
-	c := &Catalogue{builtin: builtin, dir: dir, compiled: map[string]*Program{}, files: map[string]*dirFile{}}
+// More directories may be named that need not exist yet. The error is Problems
+// when files of the directories are wrong; the catalogue is then returned all
+// the same, without them.
+func NewCatalogue(builtin fs.FS, dir string, later ...string) (*Catalogue, error) {
+	c := &Catalogue{builtin: builtin, compiled: map[string]*Program{}, files: map[string]*dirFile{}, later: map[string]bool{}, away: map[string]bool{}}
 	if builtin != nil {
 		names, err := fs.Glob(builtin, "*.yaml")
 		if err != nil {
@@ -53,14 +57,20 @@ func NewCatalogue(builtin fs.FS, dir string) (*Catalogue, error) {
 		}
 		slices.Sort(c.slugs)
 	}
-	if dir == "" {
-		return c, nil
+	if dir != "" {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("crawlers directory %s: it is no readable directory", dir)
+		}
+		c.dirs = append(c.dirs, dir)
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, fmt.Errorf("crawlers directory %s: it is no readable directory", dir)
+	for _, d := range later {
+		if d != "" && !slices.Contains(c.dirs, d) {
+			c.dirs = append(c.dirs, d)
+			c.later[d] = true
+		}
 	}
 	if problems := c.refresh(); len(problems) > 0 {
-		return nil, problems
+		return c, problems
 	}
 	return c, nil
 }
@@ -70,7 +80,7 @@ func NewCatalogue(builtin fs.FS, dir string) (*Catalogue, error) {
 func (c *Catalogue) Lookup(idOrSlug string) (*Program, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.logProblems(c.refresh())
+	logProblems(c.refresh())
 	key := strings.ToLower(strings.TrimSpace(idOrSlug))
 	for _, p := range c.fromDir() {
 		if key == p.Info.Slug || key == string(p.Info.ID) || key == strings.ToLower(p.Info.Name) {
@@ -101,7 +111,7 @@ func (c *Catalogue) Lookup(idOrSlug string) (*Program, error) {
 func (c *Catalogue) List() ([]shoal.Crawler, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.logProblems(c.refresh())
+	logProblems(c.refresh())
 	var out []shoal.Crawler
 	for _, p := range c.fromDir() {
 		out = append(out, p.Info)
@@ -141,7 +151,7 @@ func (c *Catalogue) FileOf(p *Program) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for path, f := range c.files {
-		if f.program == p {
+		if f.program != nil && f.program.Info.Digest == p.Info.Digest {
 			return path
 		}
 	}
@@ -189,25 +199,12 @@ func (c *Catalogue) fromDir() []*Program {
 	return out
 }
 
-// refresh reads the directory's new and changed files and forgets deleted ones.
+// refresh reads the directories' new and changed files and forgets deleted ones.
 func (c *Catalogue) refresh() Problems {
-	if c.dir == "" {
-		return nil
-	}
-	entries, err := os.ReadDir(c.dir)
-	if err != nil {
-		return Problems{{File: c.dir, Message: "the crawlers directory cannot be read: " + err.Error()}}
-	}
 	var problems Problems
 	present := map[string]bool{}
-	for _, e := range entries {
-		ext := filepath.Ext(e.Name())
-		if e.IsDir() || ext != ".yaml" && ext != ".yml" && ext != ".json" {
-			continue
-		}
-		path := filepath.Join(c.dir, e.Name())
-		present[path] = true
-		problems = append(problems, c.refreshFile(path)...)
+	for _, dir := range c.dirs {
+		problems = append(problems, c.refreshDir(dir, present)...)
 	}
 	for path := range c.files {
 		if !present[path] {
@@ -215,6 +212,36 @@ func (c *Catalogue) refresh() Problems {
 		}
 	}
 	return append(problems, c.dropTwins()...)
+}
+
+func (c *Catalogue) refreshDir(dir string, present map[string]bool) (problems Problems) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) && c.later[dir] {
+		return nil
+	}
+	if err != nil {
+		// What was read from it stays: a directory that is away for a moment
+		// takes no crawler away.
+		for path := range c.files {
+			present[path] = present[path] || filepath.Dir(path) == filepath.Clean(dir)
+		}
+		if c.away[dir] {
+			return nil
+		}
+		c.away[dir] = true
+		return Problems{{File: dir, Message: "the crawlers directory cannot be read: " + err.Error()}}
+	}
+	c.away[dir] = false
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || ext != ".yaml" && ext != ".yml" && ext != ".json" {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		present[path] = true
+		problems = append(problems, c.refreshFile(path)...)
+	}
+	return problems
 }
 
 func (c *Catalogue) refreshFile(path string) Problems {
@@ -236,10 +263,22 @@ func (c *Catalogue) refreshFile(path string) Problems {
 		f.program = p
 		return nil
 	}
-	if ps, ok := errors.AsType[Problems](err); ok {
-		return ps
+	ps, ok := errors.AsType[Problems](err)
+	if !ok {
+		ps = Problems{{File: path, Message: err.Error()}}
 	}
-	return Problems{{File: path, Message: err.Error()}}
+	if f.program != nil {
+		f.program = f.program.troubled(ps)
+	}
+	return ps
+}
+
+// troubled returns the program as one whose newer definition is wrong.
+func (p *Program) troubled(ps Problems) *Program {
+	last := *p
+	last.Info.HasIssues = true
+	last.Info.Issue = "Its definition was changed and has mistakes, so that its last good version is used: " + ps[0].Error()
+	return &last
 }
 
 // dropTwins refuses the second of two files with one slug, in the order of their names.
@@ -266,7 +305,7 @@ func (c *Catalogue) dropTwins() Problems {
 	return problems
 }
 
-func (c *Catalogue) logProblems(ps Problems) {
+func logProblems(ps Problems) {
 	for _, p := range ps {
 		slog.Warn("crawler not loaded; its last good version stays", "problem", p.Error())
 	}

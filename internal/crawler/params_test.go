@@ -299,6 +299,13 @@ func TestCatalogueDirectory(t *testing.T) {
 	if got := find("one"); got != "oNe" {
 		t.Errorf("a broken file must leave the last good version: %s", got)
 	}
+	if p, err := c.Lookup("one"); err != nil || !p.Info.HasIssues || !strings.Contains(p.Info.Issue, "mine.yaml:1:") || !p.Info.IsAvailable {
+		t.Errorf("a broken file is not said: %+v, %v", p.Info, err)
+	}
+	write("mine.yaml", definitionOf("one", "ONe"), 30*time.Minute)
+	if p, err := c.Lookup("one"); err != nil || p.Info.HasIssues || p.Info.Issue != "" || p.Info.Name != "ONe" {
+		t.Errorf("a mended file: %+v, %v", p.Info, err)
+	}
 	write("new.yaml", definitionOf("new", "New"), time.Hour)
 	if got := find("new"); got != "New" {
 		t.Errorf("a new file was not read: %s", got)
@@ -310,8 +317,10 @@ func TestCatalogueDirectory(t *testing.T) {
 		t.Errorf("a deleted file stays: %s", got)
 	}
 	write("bad.yaml", "slug: [", time.Hour)
-	if _, err := NewCatalogue(builtin, dir); err == nil || !strings.Contains(err.Error(), "bad.yaml:1:") {
+	if c, err := NewCatalogue(builtin, dir); err == nil || !strings.Contains(err.Error(), "bad.yaml:1:") {
 		t.Errorf("a broken file at start: %v", err)
+	} else if _, err := c.Lookup("new"); err != nil {
+		t.Errorf("the others beside a broken file: %v", err)
 	}
 	write("bad.yaml", definitionOf("new", "NEW"), time.Hour)
 	if _, err := NewCatalogue(builtin, dir); err == nil || !strings.Contains(err.Error(), "already that of") {
@@ -319,5 +328,31 @@ func TestCatalogueDirectory(t *testing.T) {
 	}
 	if _, err := c.LoadFile(filepath.Join(dir, "absent.yaml")); shoal.KindOf(err) != shoal.KindNotFound {
 		t.Errorf("absent file: %v", err)
+	}
+}
+
+// A directory that is named for later need not exist, and is read once it does.
+func TestCatalogueOfADirectoryToCome(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "crawlers")
+	c, err := NewCatalogue(nil, "", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Lookup("one"); shoal.KindOf(err) != shoal.KindNotFound {
+		t.Errorf("before: %v", err)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "one.yaml")
+	if err := os.WriteFile(path, []byte(definitionOf("one", "One")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p, err := c.Lookup("one")
+	if err != nil || c.FileOf(p) != path {
+		t.Errorf("after: %v, of %s", err, c.FileOf(p))
+	}
+	if _, err := NewCatalogue(nil, filepath.Join(dir, "missing")); err == nil {
+		t.Error("a directory that must exist does not, and nothing is said")
 	}
 }
