@@ -2,7 +2,9 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,12 +18,30 @@ type departure struct {
 	at   time.Time // when it went out, the last time
 }
 
-// traced gives the context of an exchange that reports its departure.
-func (d *departure) traced(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteRequest:         func(httptrace.WroteRequestInfo) { d.sent() },
-		GotFirstResponseByte: d.seen,
-	})
+// maxResends is how often net/http may send a request again by itself: it does
+// so where the host has not looked at it, as fast as it can and without end.
+const maxResends = 3
+
+// errResent ends an exchange whose request was sent more often than that.
+var errResent = errors.New("it does not look at the request")
+
+// traced gives the context of an exchange that reports its departure to d, nil
+// when nobody waits for it, and ends the exchange by cancel when the request is
+// sent over and over.
+func traced(ctx context.Context, d *departure, cancel context.CancelCauseFunc) context.Context {
+	var sent atomic.Int32
+	t := &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) {
+		if sent.Add(1) > maxResends {
+			cancel(errResent)
+		}
+		if d != nil {
+			d.sent()
+		}
+	}}
+	if d != nil {
+		t.GotFirstResponseByte = d.seen
+	}
+	return httptrace.WithClientTrace(ctx, t)
 }
 
 // sent notes that the request has been written, which happens again when a kept

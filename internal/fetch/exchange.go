@@ -9,11 +9,11 @@ import (
 
 // exchange sends the hop's request and reads the answer. It gives a page, or for
 // a redirect the Location with a Response that has its status alone.
-func (c *call) exchange(parent context.Context, p pass) (*Response, string, *failure) {
+func (c *call) exchange(parent context.Context, at *origin, p pass) (*Response, string, *failure) {
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
-	if p.wire != nil {
-		ctx = p.wire.traced(ctx)
+	if p.wire != nil || c.hop.url.Scheme == "https" {
+		ctx = traced(ctx, p.wire, cancel)
 	}
 	started := p.at
 	o := &c.f.options
@@ -21,7 +21,11 @@ func (c *call) exchange(parent context.Context, p pass) (*Response, string, *fai
 	defer w.stop()
 
 	host := c.hop.url.Host
-	res, err := c.f.transport.RoundTrip(c.request().WithContext(ctx))
+	transport := c.f.transport
+	if at.http2.broken() {
+		transport = c.f.http1
+	}
+	res, err := transport.RoundTrip(c.request().WithContext(ctx))
 	c.latency = time.Since(started)
 	if err != nil {
 		return nil, "", noAnswer(host, err, context.Cause(ctx))

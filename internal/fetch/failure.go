@@ -23,6 +23,8 @@ type failure struct {
 	unsent bool
 	// unreached: no answer came at all; it counts for the circuit breaker.
 	unreached bool
+	// http2 names what HTTP/2 failed with, "" when it is not the cause.
+	http2 string
 	// held: the host asked to be left alone while this request connected to it.
 	held bool
 }
@@ -55,6 +57,16 @@ func noAnswer(host string, err, cause error) *failure {
 	}
 	if c, ok := errors.AsType[*connError](err); ok {
 		return unconnected(host, c)
+	}
+	what := http2Error(err)
+	if errors.Is(cause, errResent) {
+		what = refusedStream
+	}
+	if what != "" {
+		f := failf(FailConnect, nil, "%s broke off its HTTP/2 without an answer: %s", host, what)
+		f.Err, f.http2, f.passing = err, what, true
+		f.unsent, f.unreached = what == refusedStream || what == http11Required, what != http11Required
+		return f
 	}
 	f := unanswered(host, err)
 	f.passing, f.unreached = true, f.Failure != FailProtocol
@@ -126,6 +138,9 @@ func brokenBody(host string, err, wire, cause error) *failure {
 		f.Err = t
 	case wire == nil:
 		f = failf(FailProtocol, err, "the body from %s cannot be decompressed", host)
+	case http2Error(wire) != "":
+		f = failf(FailConnect, nil, "%s broke off its HTTP/2 within the body: %s", host, http2Error(wire))
+		f.Err, f.http2 = wire, http2Error(wire)
 	case isReset(wire):
 		f = failf(FailConnect, wire, "%s broke the connection within the body", host)
 	case isTimeout(wire):

@@ -49,7 +49,8 @@ func DefaultUserAgent(version string) string {
 // host is shared by all of them. It is safe for concurrent use.
 type Fetcher struct {
 	options   Options
-	transport *http.Transport
+	transport *http.Transport // HTTP/2 where it is offered
+	http1     *http.Transport // for origins whose HTTP/2 is broken
 	origins   *origins
 }
 
@@ -68,11 +69,15 @@ func New(o Options) *Fetcher {
 		o.Rand = rand.Float64
 	}
 	known := newOrigins(o.MaxHosts)
-	return &Fetcher{options: o, transport: newTransport(o, known.held), origins: known}
+	both, http1 := newTransports(o, known.held)
+	return &Fetcher{options: o, transport: both, http1: http1, origins: known}
 }
 
 // Close closes the idle connections. Calls under way end by their contexts.
-func (f *Fetcher) Close() { f.transport.CloseIdleConnections() }
+func (f *Fetcher) Close() {
+	f.transport.CloseIdleConnections()
+	f.http1.CloseIdleConnections()
+}
 
 // Do fetches one page: it waits for the host's turn, follows redirects, retries
 // what may pass and reads the body. The error is an *Error, or ctx's own once ctx

@@ -26,6 +26,7 @@ type origin struct {
 	name    string // as people write it
 	host    *host
 	breaker breaker
+	http2   http2Health
 	robots  robots
 
 	uses atomic.Int32 // calls that hold it

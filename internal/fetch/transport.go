@@ -13,38 +13,47 @@ import (
 // maxHeaderBytes bounds an answer's headers.
 const maxHeaderBytes = 1 << 20
 
-// newTransport tunes net/http for many pages of few hosts: connections are kept,
+// newTransports tunes net/http for many pages of few hosts: connections are kept,
 // HTTP/2 is spoken where offered, and what the transport would do by itself
 // (compression, proxies from the environment) is off because this package must
-// see it.
+// see it. The second one speaks HTTP/1.1 alone, for hosts whose HTTP/2 is broken.
 //
 // held says of a host to which a connection has just been made that it asked to
 // be left alone meanwhile.
-func newTransport(o Options, held func(scheme, address string) bool) *http.Transport {
+func newTransports(o Options, held func(scheme, address string) bool) (both, http1 *http.Transport) {
 	d := &dialer{dial: o.Dial, held: held, timeout: o.TLSTimeout, config: &tls.Config{}}
 	if o.TLS != nil {
 		d.config = o.TLS.Clone()
 	}
-	d.config.NextProtos = []string{"h2", "http/1.1"}
 	if d.config.ClientSessionCache == nil {
 		d.config.ClientSessionCache = tls.NewLRUClientSessionCache(1024)
 	}
+	old := *d
+	old.config = d.config.Clone()
+	old.config.NextProtos = []string{"http/1.1"}
+	d.config.NextProtos = []string{"h2", "http/1.1"}
+
+	both, http1 = newTransport(d), newTransport(&old)
+	both.ForceAttemptHTTP2 = true
+	both.HTTP2 = &http.HTTP2Config{
+		SendPingTimeout:           15 * time.Second,
+		PingTimeout:               15 * time.Second,
+		WriteByteTimeout:          30 * time.Second,
+		MaxReceiveBufferPerStream: 1 << 20,
+	}
+	return both, http1
+}
+
+func newTransport(d *dialer) *http.Transport {
 	return &http.Transport{
 		DialContext:            d.plain,
 		DialTLSContext:         d.tls,
-		ForceAttemptHTTP2:      true,
 		DisableCompression:     true,
 		MaxIdleConns:           1024,
 		MaxIdleConnsPerHost:    64,
 		IdleConnTimeout:        90 * time.Second,
 		ReadBufferSize:         16 << 10,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		HTTP2: &http.HTTP2Config{
-			SendPingTimeout:           15 * time.Second,
-			PingTimeout:               15 * time.Second,
-			WriteByteTimeout:          30 * time.Second,
-			MaxReceiveBufferPerStream: 1 << 20,
-		},
 	}
 }
 

@@ -52,7 +52,8 @@ func (c *call) visit(ctx context.Context) (resp *Response, location string, fail
 		o.host.leave(p, outcome{})
 		return nil, "", fail
 	}
-	resp, location, fail = c.exchange(ctx, p)
+	resp, location, fail = c.exchange(ctx, o, p)
+	o.http2.note(p.at, time.Now(), fail)
 	o.breaker.leave(ctx, fail)
 	o.host.leave(p, c.outcomeOf(ctx, fail))
 	return resp, location, fail
