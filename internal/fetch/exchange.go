@@ -79,7 +79,7 @@ func (c *call) read(ctx context.Context, res *http.Response, resp *Response, w *
 	if resp.MediaType == "" {
 		resp.MediaType = sniff(buf.bytes())
 	}
-	resp.buf = toUTF8(buf, resp.MediaType, res.Header.Get("Content-Type"))
+	resp.buf = toUTF8(buf, resp.MediaType, res.Header.Get("Content-Type"), func() []string { return hintsOf(res.Header, c.hop.url) })
 	resp.Body = resp.buf.bytes()
 	return nil
 }

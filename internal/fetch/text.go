@@ -2,13 +2,13 @@ package fetch
 
 import (
 	"bytes"
-	"mime"
 	"net/http"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/net/html/charset"
 	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/transform"
 )
 
@@ -43,7 +43,7 @@ func isText(mediaType string) bool {
 	}
 	switch mediaType {
 	case "application/json", "application/xml", "application/javascript", "application/x-javascript", "application/ecmascript",
-		"application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-yaml", "application/yaml", "application/graphql":
+		"application/csv", "application/x-json", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/x-yaml", "application/yaml", "application/graphql":
 		return true
 	}
 	return false
@@ -51,8 +51,8 @@ func isText(mediaType string) bool {
 
 // toUTF8 gives text as UTF-8, in the same buffer or another one. What is valid
 // UTF-8 stays untouched whatever its label says: legacy text is almost never
-// valid UTF-8 by chance.
-func toUTF8(buf *buffer, mediaType, contentType string) *buffer {
+// valid UTF-8 by chance. likely gives languages that the text is likely in.
+func toUTF8(buf *buffer, mediaType, contentType string, likely func() []string) *buffer {
 	b := buf.bytes()
 	if len(b) == 0 || !isText(mediaType) {
 		return buf
@@ -64,27 +64,46 @@ func toUTF8(buf *buffer, mediaType, contentType string) *buffer {
 			return decode(buf, e)
 		}
 	}
-	if utf8.Valid(b) && !hidden(b) {
+	if e := hidden(b); e != nil {
+		return decode(buf, e)
+	}
+	if utf8.Valid(b) {
 		return buf
 	}
-	e, name := declared(b, mediaType, contentType)
-	good, bad := countUTF8(b)
-	if (e == nil || name == "utf-8") && bad > good {
-		// What calls itself UTF-8 and hardly is: the web's old default, unmarked.
-		e, name = charset.Lookup("windows-1252")
+	hints := append(languages(b), likely()...)
+	if mostlyUTF8(b) {
+		return mend(buf, hints)
 	}
-	if e == nil || name == "utf-8" || name == "windows-1252" && good > 10*bad {
-		// All but a few bytes are UTF-8: read as a legacy encoding every accent
-		// of it would be garbled.
-		return repair(buf)
-	}
-	return decode(buf, e)
+	return decode(buf, lookup(encodingOf(b, mediaType, contentType, hints)))
 }
 
-// hidden reports bytes that are valid UTF-8 and yet a sign of an encoding that is
-// not: the escapes of ISO-2022-JP and the zeros of UTF-16 without a mark.
-func hidden(b []byte) bool {
-	return bytes.IndexByte(b, 0x1b) >= 0 || bytes.IndexByte(b, 0) >= 0
+// hidden knows the encodings whose text is valid UTF-8 and yet means something
+// else: UTF-16 without a mark, by its zeros, and ISO-2022-JP, by its escapes.
+func hidden(b []byte) encoding.Encoding {
+	start := b[:min(len(b), 4<<10)]
+	if bytes.IndexByte(start, 0) >= 0 {
+		var zeros [2]int
+		for i, c := range start {
+			if c == 0 {
+				zeros[i&1]++
+			}
+		}
+		pairs := len(start) / 2
+		switch {
+		case pairs < 8:
+		case zeros[1] > pairs/4 && zeros[0] <= pairs/50:
+			return lookup("utf-16le")
+		case zeros[0] > pairs/4 && zeros[1] <= pairs/50:
+			return lookup("utf-16be")
+		}
+	}
+	if i := bytes.IndexByte(b, 0x1b); i >= 0 && len(b) > i+2 && !beyondASCII(b) {
+		switch string(b[i+1 : i+3]) {
+		case "$B", "$@", "(J", "(I":
+			return lookup("iso-2022-jp")
+		}
+	}
+	return nil
 }
 
 // byOrderMark knows the encoding by its mark; nil with a length is UTF-8.
@@ -93,62 +112,32 @@ func byOrderMark(b []byte) (encoding.Encoding, int) {
 	case bytes.HasPrefix(b, []byte{0xef, 0xbb, 0xbf}):
 		return nil, 3
 	case bytes.HasPrefix(b, []byte{0xff, 0xfe}):
-		e, _ := charset.Lookup("utf-16le")
-		return e, 2
+		return lookup("utf-16le"), 2
 	case bytes.HasPrefix(b, []byte{0xfe, 0xff}):
-		e, _ := charset.Lookup("utf-16be")
-		return e, 2
+		return lookup("utf-16be"), 2
 	}
 	return nil, 0
 }
 
-// declared finds the encoding that the header names, else the document itself,
-// else the one that the web falls back to. It gives nil for UTF-8.
-func declared(b []byte, mediaType, contentType string) (encoding.Encoding, string) {
-	if _, params, err := mime.ParseMediaType(contentType); err == nil {
-		if e, name := charset.Lookup(params["charset"]); e != nil {
-			return e, name
-		}
+// lookup gives the encoding of a name that encodingOf gives.
+func lookup(name string) encoding.Encoding {
+	if name == "gbk" {
+		return simplifiedchinese.GB18030 // which holds all of it
 	}
-	if strings.HasSuffix(mediaType, "json") || strings.HasSuffix(mediaType, "jsonl") {
-		return nil, "utf-8" // RFC 8259, section 8.1
-	}
-	start := b[:min(len(b), 1024)]
-	if label := xmlEncoding(start); label != "" {
-		if e, name := charset.Lookup(label); e != nil {
-			return e, name
-		}
-	}
-	// Only what the document says: its guess from the first bytes alone would
-	// take a page for UTF-8 that is not.
-	e, name, _ := charset.DetermineEncoding(start, "text/html")
-	if name == "utf-8" && !bytes.Contains(bytes.ToLower(start), []byte("charset")) {
-		e, name = charset.Lookup("windows-1252")
-	}
-	if utf8.Valid(b) && name == "windows-1252" {
-		return nil, "utf-8" // a zero or an escape in plain UTF-8
-	}
-	return e, name
+	e, _ := charset.Lookup(name)
+	return e
 }
 
-// xmlEncoding reads the encoding of an XML declaration.
-func xmlEncoding(b []byte) string {
-	b = bytes.TrimLeft(b, " \t\r\n")
-	if !bytes.HasPrefix(b, []byte("<?xml")) {
-		return ""
-	}
-	b, _, _ = bytes.Cut(b, []byte("?>"))
-	_, b, _ = bytes.Cut(b, []byte("encoding"))
-	b = bytes.TrimLeft(b, " \t\r\n=")
-	if len(b) < 2 || b[0] != '"' && b[0] != '\'' {
-		return ""
-	}
-	label, _, _ := bytes.Cut(b[1:], b[:1])
-	return string(label)
+// mostlyUTF8 reports whether text that is not quite UTF-8 is more so than not:
+// read as a legacy encoding all the rest would be garbled. In legacy text fewer
+// than one in four characters look like UTF-8 by chance.
+func mostlyUTF8(b []byte) bool {
+	good, bad := utf8Count(b)
+	return good >= bad && good > 0
 }
 
-// countUTF8 counts the characters beyond ASCII, and the bytes that are none.
-func countUTF8(b []byte) (good, bad int) {
+// utf8Count counts the characters beyond ASCII and the bytes that are none.
+func utf8Count(b []byte) (good, bad int) {
 	for i := 0; i < len(b); {
 		if b[i] < utf8.RuneSelf {
 			i++
@@ -165,20 +154,43 @@ func countUTF8(b []byte) (good, bad int) {
 	return good, bad
 }
 
-// repair puts the replacement character for what is not UTF-8.
-func repair(buf *buffer) *buffer {
+// mend makes UTF-8 of text that is so but for some of its words: those are taken
+// for a legacy encoding, since pages are put together from several sources. In a
+// word that has both, what is broken becomes the replacement character.
+func mend(buf *buffer, hints []string) *buffer {
 	b := buf.bytes()
-	if utf8.Valid(b) {
-		return buf
+	var strays []byte
+	for rest := b; len(rest) > 0 && len(strays) < maxSample; {
+		var word []byte
+		if word, rest = nextWord(rest); stray(word) {
+			strays = append(append(strays, word...), 0)
+		}
 	}
+	legacy := lookup(guess(strays, hints).name).NewDecoder()
 	out := newBuffer(len(b) + len(b)/8 + 64)
 	for len(b) > 0 {
-		r, n := utf8.DecodeRune(b)
-		out.b = utf8.AppendRune(out.b, r)
-		b = b[n:]
+		word, rest := nextWord(b)
+		end := b[len(word) : len(b)-len(rest)] // the byte between them
+		switch {
+		case utf8.Valid(word):
+			out.b = append(out.b, word...)
+		case stray(word):
+			text, _ := legacy.Bytes(word)
+			out.b = append(out.b, text...)
+		default:
+			out.b = append(out.b, bytes.ToValidUTF8(word, []byte("\ufffd"))...)
+		}
+		out.b = append(out.b, end...)
+		b = rest
 	}
 	buf.release()
 	return out
+}
+
+// stray reports whether a word is in a legacy encoding.
+func stray(word []byte) bool {
+	good, bad := utf8Count(word)
+	return bad > good
 }
 
 // decode turns a legacy encoding into UTF-8. Bytes that mean nothing in it become
