@@ -18,22 +18,34 @@ func Decode(rawURL string, h http.Header, body []byte, limit int64) ([]byte, str
 	resp := &Response{MediaType: mediaType(h.Get("Content-Type"))}
 	buf, err := unpacked(h, body, limit, isText(resp.MediaType) && utf8.Valid(body))
 	if err == nil {
-		path := ""
-		if u, perr := url.Parse(rawURL); perr == nil {
-			path = u.Path
+		u, perr := url.Parse(rawURL)
+		if perr != nil {
+			u = &url.URL{}
 		}
-		buf, err = unzipFile(buf, resp, path, limit)
+		err = resp.refine(buf, h, u, limit)
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("decode the body of %s: %w", rawURL, err)
 	}
-	if resp.MediaType == "" {
-		resp.MediaType = sniff(buf.bytes())
-	}
-	buf = toUTF8(buf, resp.MediaType, h.Get("Content-Type"))
-	out := bytes.Clone(buf.bytes())
-	buf.release()
+	out := bytes.Clone(resp.Body)
+	resp.Release()
 	return out, resp.MediaType, nil
+}
+
+// refine puts a body in whose compressions are undone: files of text unpacked,
+// the type found, text as UTF-8. The buffer is used up, also by an error, which
+// is errTooLarge.
+func (r *Response) refine(buf *buffer, h http.Header, u *url.URL, limit int64) error {
+	buf, err := unzipFile(buf, r, u.Path, limit)
+	if err != nil {
+		return err
+	}
+	if r.MediaType == "" {
+		r.MediaType = sniff(buf.bytes())
+	}
+	r.buf = toUTF8(buf, r.MediaType, h.Get("Content-Type"), func() []string { return hintsOf(h, u) })
+	r.Body = r.buf.bytes()
+	return nil
 }
 
 // unpacked undoes the header's encodings; what they do not fit is plain.

@@ -73,14 +73,9 @@ func (c *call) read(ctx context.Context, res *http.Response, resp *Response, w *
 	case err != nil:
 		return brokenBody(host, err, in.err, context.Cause(ctx))
 	}
-	if buf, err = unzipFile(buf, resp, c.hop.url.Path, c.policy.MaxBytes); err != nil {
+	if resp.refine(buf, res.Header, c.hop.url, c.policy.MaxBytes) != nil {
 		return failf(FailTooLarge, nil, "the file from %s is larger than %d bytes when unpacked", host, c.policy.MaxBytes)
 	}
-	if resp.MediaType == "" {
-		resp.MediaType = sniff(buf.bytes())
-	}
-	resp.buf = toUTF8(buf, resp.MediaType, res.Header.Get("Content-Type"), func() []string { return hintsOf(res.Header, c.hop.url) })
-	resp.Body = resp.buf.bytes()
 	return nil
 }
 
