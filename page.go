@@ -89,6 +89,9 @@ type Page struct {
 	// (TaskMaxResults, TaskFetchSince, …), leaving the rest of its frontier.
 	CloseTask   bool
 	CloseReason string
+	// NoNewRows is how many such pages in a row, all of whose rows were known or
+	// which had none, end the task; 0: none do. The runs count them, the store does not.
+	NoNewRows int
 	// Desc becomes the run task's done_reason_desc if the task ends with this
 	// page; empty: the page has nothing to say to a person.
 	Desc string

@@ -3,8 +3,10 @@ package crawl
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -33,8 +35,31 @@ func (c *Crawl) Task(w *shoal.Work) (*Task, error) {
 		return nil, err
 	}
 	t.start = start
-	t.jar, err = cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List})
-	return t, err
+	if t.jar, err = cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}); err != nil {
+		return nil, err
+	}
+	return t, c.giveCookies(t)
+}
+
+// giveCookies puts the cookies that the definition begins with into the jar,
+// for the site of the task's start: its registrable domain, or its host alone
+// where there is none.
+func (c *Crawl) giveCookies(t *Task) error {
+	cookies, err := c.plan.Cookies(&t.extract)
+	if err != nil || len(cookies) == 0 {
+		return err
+	}
+	u, err := url.Parse(t.start.URL)
+	if err != nil {
+		return err
+	}
+	if domain, err := publicsuffix.EffectiveTLDPlusOne(u.Hostname()); err == nil && net.ParseIP(u.Hostname()) == nil {
+		for _, cookie := range cookies {
+			cookie.Domain = domain
+		}
+	}
+	t.jar.SetCookies(u, cookies)
+	return nil
 }
 
 // URL returns where w leads.

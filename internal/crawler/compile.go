@@ -153,6 +153,7 @@ func (b *builder) fetch() {
 		}
 	}
 	p.MaxBytes = b.bytes(d.MaxBytes)
+	p.Cookies = b.cookies(d.Cookies)
 	for _, h := range d.Header {
 		if !validHeaderName(h.key) || strings.ContainsAny(h.val.s, "\r\n\x00") {
 			b.fail(h.at, "header %q is not a valid HTTP header", clip(h.key, 60))

@@ -3,7 +3,6 @@ package crawler
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -38,6 +37,14 @@ type Env struct {
 	Rows      int               `expr:"rows"`
 	Links     int               `expr:"links"`
 	Row       map[string]any    `expr:"row"`
+
+	RequestURL string `expr:"request_url"` // before redirects
+	// PageNumber counts the pages of a pagination from 1, or is the number that
+	// its parameter holds; Offset and Cursor are what the next request sends.
+	PageNumber int    `expr:"page_number"`
+	Offset     int    `expr:"offset"`
+	Cursor     string `expr:"cursor"`
+	Link       string `expr:"link"` // what a follow rule's source found
 }
 
 // Uses says which costly parts of Env an expression reads.
@@ -45,6 +52,8 @@ type Uses struct {
 	Header, Body, Row bool
 	// Page is true when it reads anything besides params and functions.
 	Page bool
+	// Found is true when it reads what a follow rule or a pagination found.
+	Found bool
 }
 
 // Expr is a compiled expression. It does no I/O and its cost is bounded: by
@@ -68,6 +77,15 @@ func (e *Expr) Eval(env *Env) (any, error) {
 		return nil, fmt.Errorf("expression %q: %s", e.Source, firstLine(err))
 	}
 	return v, nil
+}
+
+// constant returns the value of an expression that is a whole number.
+func (e *Expr) constant() (int, bool) {
+	n, ok := e.program.Node().(*ast.IntegerNode)
+	if !ok {
+		return 0, false
+	}
+	return n.Value, true
 }
 
 // True evaluates a condition. A nil expression holds.
@@ -151,7 +169,7 @@ func explain(msg string) string {
 }
 
 var envNames = []string{"task", "params", "functions", "url", "status", "depth", "media_type", "bytes", "header", "body",
-	"in_scope", "rows", "links", "row"}
+	"in_scope", "rows", "links", "row", "request_url", "page_number", "offset", "cursor", "link"}
 
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
@@ -195,6 +213,8 @@ func (c *exprCheck) note(name string) {
 		c.uses.Body = true
 	case "row":
 		c.uses.Row = true
+	case "link", "cursor", "offset":
+		c.uses.Found = true
 	}
 	if slices.Contains(envNames, name) {
 		c.uses.Page = true
@@ -232,21 +252,4 @@ func (l *loopFinder) Visit(n *ast.Node) {
 	if _, ok := (*n).(*ast.PredicateNode); ok {
 		l.found = true
 	}
-}
-
-var exprFunctions = []expr.Option{
-	// raw(x) puts x into a template as it is, unescaped.
-	expr.Function("raw", func(p ...any) (any, error) { return fmt.Sprint(p[0]), nil }, new(func(any) string)),
-	// resolve(base, reference) gives an absolute URL.
-	expr.Function("resolve", func(p ...any) (any, error) {
-		base, err := url.Parse(fmt.Sprint(p[0]))
-		if err != nil {
-			return nil, err
-		}
-		u, err := base.Parse(fmt.Sprint(p[1]))
-		if err != nil {
-			return nil, err
-		}
-		return u.String(), nil
-	}, new(func(any, any) string)),
 }

@@ -10,14 +10,25 @@ import (
 
 var fieldName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
-var froms = []string{"url", "request_url", "status", "depth", "content_type", "bytes", "body"}
+var froms = []string{"url", "request_url", "final_url", "redirected", "status", "error", "depth", "content_type", "bytes", "elapsed", "body"}
 
-func (b *builder) field(p *Page, place at, name string, d *fieldDef) *Field {
+// field compiles a field of a row; inData is true when the rows are embedded JSON.
+func (b *builder) field(p *Page, inData bool, place at, name string, d *fieldDef) *Field {
+	f := b.oneField(p, inData, place, name, d, 1)
+	f.Name = attributeName(name)
+	b.addonOf(f, d)
+	f.Index = b.attribute(place, f, d)
+	return f
+}
+
+// oneField compiles a field of a row or, with a depth over 1, of an object.
+func (b *builder) oneField(p *Page, inData bool, place at, name string, d *fieldDef, depth int) *Field {
 	if !fieldName.MatchString(name) {
 		b.fail(place, "field %q: use lower-case letters, digits and underscores, beginning with a letter", clip(name, 40))
 	}
 	f := &Field{
-		Name: attributeName(name), Select: d.Select.s, Attr: d.Attr.s, Path: d.Path.s, From: d.From.s,
+		Name: name, Index: -1, Select: d.Select.s, Attr: d.Attr.s, Path: d.Path.s, From: d.From.s,
+		XPath: b.xpath(p, d.XPath), JQ: b.jq(d.JQ), Data: b.data(p, d.Data, d.Type, d.at),
 		Value: b.expr(d.Value, "", "value"), Match: b.regexp(d.Match, "match"), Split: d.Split.s,
 		List: d.List, Unique: d.Unique, Required: d.Required, Default: d.Default.v, Function: -1, As: AsString,
 	}
@@ -37,35 +48,61 @@ func (b *builder) field(p *Page, place at, name string, d *fieldDef) *Field {
 		}
 		f.Replace = append(f.Replace, Replace{b.regexp(r.Match, "match"), r.With})
 	}
-	b.source(p, place, f, d)
+	b.source(p, inData, place, f, d)
 	b.valueMap(f, d)
-	b.addonOf(f, d)
-	f.Index = b.attribute(place, f, d)
+	b.object(p, inData, place, f, d, depth)
 	return f
 }
 
+// maxObjects is how deep objects may stand in objects.
+const maxObjects = 5
+
+// object compiles the fields of a field that is an object.
+func (b *builder) object(p *Page, inData bool, place at, f *Field, d *fieldDef, depth int) {
+	if depth > 1 && (d.Function.set() || d.Main) {
+		b.fail(orAt(d.Function.at, place), "function and main are for the fields of rows, not for those within an object")
+	}
+	if len(d.Fields) == 0 {
+		return
+	}
+	if depth > maxObjects {
+		b.fail(place, "objects within objects go at most %d deep", maxObjects)
+		return
+	}
+	if f.From != "" || f.Value != nil || p.Format == CSV || p.Format == Text || f.Attr != "" ||
+		count(d.As.set(), d.Match.set(), d.Replace != nil, d.Split.set(), d.Map != nil, d.Keep.set(), d.Format.set()) > 0 {
+		b.fail(place, "fields make an object of what select, xpath, path or jq found: leave out attr, from, value, as, match, replace, split, map, keep and format")
+	}
+	json := inData || p.Format == JSON || f.Data != nil
+	if d.Select.set() || d.XPath.set() {
+		json = false
+	}
+	for i := range d.Fields {
+		e := &d.Fields[i]
+		child := b.oneField(p, json, e.at, e.key, &e.val, depth+1)
+		if json && (child.Element || child.XPath != nil) && f.Data == nil && !inData {
+			b.fail(e.at, "field %q: within JSON there are no elements; use path or jq", clip(e.key, 40))
+		}
+		f.Fields = append(f.Fields, child)
+	}
+	if p.Format == XML {
+		p.Tree = true
+	}
+}
+
 // source checks that the field says in exactly one way where it comes from.
-func (b *builder) source(p *Page, place at, f *Field, d *fieldDef) {
-	n := 0
-	for _, set := range []bool{d.Select.set(), d.From.set(), d.Path.set(), d.Value.set()} {
-		if set {
-			n++
-		}
-	}
+func (b *builder) source(p *Page, inData bool, place at, f *Field, d *fieldDef) {
+	n := count(d.Select.set(), d.XPath.set(), d.From.set(), d.Path.set(), d.JQ.set(), d.Value.set())
 	element := p.Format == HTML || p.Format == XML
-	own := n == 0 && element && (d.Attr.set() || d.As.set())
+	own := n == 0 && element && (d.Attr.set() || d.As.set()) && d.Data == nil
 	regex := n == 0 && p.Format == Text && d.Match.set()
-	if n != 1 && !own && !regex {
-		b.fail(place, "a field needs exactly one source: select (an element), path (JSON), from (the response) or value (an expression)")
+	whole := n == 0 && (len(d.Fields) > 0 || d.Data != nil)
+	if n != 1 && !own && !regex && !whole {
+		b.fail(place, "a field needs exactly one source: select or xpath (an element), path or jq (JSON), from (the response) or value (an expression)")
 	}
-	f.Element = d.Select.set() || own
+	f.Element = d.Select.set() || own || whole && element && d.Data == nil && !inData
 	b.selector(p, d.Select)
-	if d.Path.set() {
-		if p.Format != JSON {
-			b.fail(d.Path.at, "path is for JSON pages; this page's format is %s", p.Format)
-		}
-		checkPath(b, d.Path)
-	}
+	b.jsonSource(p, inData, f, d)
 	if regex {
 		f.From = "body"
 	}
@@ -74,15 +111,34 @@ func (b *builder) source(p *Page, place at, f *Field, d *fieldDef) {
 	}
 	switch f.As {
 	case AsCount:
-		if !f.Element || !d.Select.set() {
-			b.fail(orAt(d.As.at, place), "as: count needs a select whose matches it counts")
+		if (!f.Element || !d.Select.set()) && !d.XPath.set() {
+			b.fail(orAt(d.As.at, place), "as: count needs a select or an xpath whose matches it counts")
 		}
 	case AsText, AsHTML, AsMarkdown, AsTextLength, AsLength:
-		if p.Format != HTML || !f.Element {
+		if p.Format != HTML || !f.Element && f.XPath == nil {
 			b.fail(d.As.at, "as: %s reads elements of an HTML page; give the field a select", f.As)
 		} else if f.Attr != "" {
 			b.fail(d.Attr.at, "as: %s reads the element, not its attribute; remove attr", f.As)
 		}
+	}
+}
+
+// jsonSource checks path, jq and data.
+func (b *builder) jsonSource(p *Page, inData bool, f *Field, d *fieldDef) {
+	json := p.Format == JSON || inData || f.Data != nil
+	if d.Path.set() {
+		switch {
+		case json:
+			checkPath(b, d.Path)
+		case p.Format != CSV:
+			b.fail(d.Path.at, "path is for JSON and CSV pages and for data; this page's format is %s", p.Format)
+		}
+	}
+	if d.JQ.set() && !json {
+		b.fail(d.JQ.at, "jq is for JSON pages and for data; this page's format is %s", p.Format)
+	}
+	if d.Data != nil && (f.Select != "" || f.XPath != nil || f.From != "" || f.Value != nil) {
+		b.fail(d.Data.at, "data is what path and jq read; leave out select, xpath, from and value")
 	}
 }
 
@@ -150,7 +206,7 @@ func attrType(f *Field) shoal.AttributeType {
 	switch {
 	case f.As == AsCount || f.As == AsLength || f.As == AsTextLength:
 		return shoal.AttrInteger
-	case f.List || f.Split != "" || f.As == AsJSON:
+	case f.List || f.Split != "" || f.As == AsJSON || f.Fields != nil:
 		return shoal.AttrJSON
 	case len(f.Map) > 0 && f.As == AsString:
 		return mapType(f.Map)
@@ -165,8 +221,11 @@ func attrType(f *Field) shoal.AttributeType {
 	case AsText, AsHTML, AsMarkdown:
 		return shoal.AttrText
 	}
-	if f.From == "status" || f.From == "depth" || f.From == "bytes" {
+	switch f.From {
+	case "status", "depth", "bytes", "elapsed":
 		return shoal.AttrInteger
+	case "redirected":
+		return shoal.AttrBoolean
 	}
 	return shoal.AttrString
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/andybalholm/cascadia"
 
@@ -43,21 +44,61 @@ func (b *builder) pages() {
 
 func (b *builder) page(name string, d *pageDef) *Page {
 	p := &Page{Name: name, Format: HTML}
-	if f := b.choice(d.Format, "format", []string{"html", "xml", "json", "text"}); f != "" {
+	if f := b.choice(d.Format, "format", []string{"html", "xml", "json", "csv", "text"}); f != "" {
 		p.Format = Format(f)
 	}
 	p.AnyStatus = b.choice(d.Status, "status", []string{"any", "ok"}) == "any"
+	b.csv(p, d)
 	for i := range d.Follow {
 		p.Follow = append(p.Follow, b.follow(p, &d.Follow[i], d.Rows))
 	}
 	if d.Rows != nil {
 		p.Rows = b.rows(p, d.Rows)
 	}
-	for _, s := range d.Stop {
-		p.Stop = append(p.Stop, b.expr(s.When, "bool", "when"))
+	for i := range d.Paginate {
+		p.Paginate = append(p.Paginate, b.paginate(p, &d.Paginate[i]))
 	}
+	p.Refresh = p.Format == HTML && (len(p.Follow) > 0 || len(p.Paginate) > 0)
+	if d.MetaRefresh != nil {
+		p.Refresh = *d.MetaRefresh && p.Format == HTML
+	}
+	b.stops(p, d.Stop)
 	p.Detect = b.detects(d.Detect)
 	return p
+}
+
+func (b *builder) csv(p *Page, d *pageDef) {
+	p.CSV.Columns = d.Columns
+	if p.Format != CSV {
+		if d.Delimiter.set() || d.Columns != nil {
+			b.fail(orAt(d.Delimiter.at, d.at), "delimiter and columns are for CSV pages; this page's format is %s", p.Format)
+		}
+		return
+	}
+	if d.Delimiter.set() {
+		r, size := utf8.DecodeRuneInString(strings.ReplaceAll(d.Delimiter.s, `\t`, "\t"))
+		if size == 0 || size != len(strings.ReplaceAll(d.Delimiter.s, `\t`, "\t")) || strings.ContainsRune("\r\n\"\uFFFD", r) {
+			b.fail(d.Delimiter.at, "delimiter %q: write one character, such as ; or \\t", clip(d.Delimiter.s, 20))
+		}
+		p.CSV.Delimiter = r
+	}
+}
+
+const maxNoNewRows = 1000
+
+func (b *builder) stops(p *Page, stops []stopDef) {
+	for _, s := range stops {
+		switch {
+		case s.When.set() == (s.NoNewRows != nil):
+			b.fail(s.at, "a stop rule needs either when: a condition, or no_new_rows: a number of pages")
+		case s.NoNewRows == nil:
+			p.Stop = append(p.Stop, b.expr(s.When, "bool", "when"))
+		case *s.NoNewRows < 1 || *s.NoNewRows > maxNoNewRows:
+			b.fail(s.at, "no_new_rows is %d; it must be from 1 to %d pages", *s.NoNewRows, maxNoNewRows)
+		default:
+			p.NoNewRows = *s.NoNewRows
+		}
+	}
 }
 
 func (b *builder) pageNames() []string {
@@ -84,43 +125,81 @@ func (b *builder) pageRef(t text, p at) string {
 
 func (b *builder) follow(p *Page, d *followDef, rows *rowsDef) *Follow {
 	f := &Follow{
-		Select: d.Select.s, Attr: d.Attr.s, Match: b.regexp(d.Match, "match"), URL: b.template(d.URL, true, "url"),
+		Source: Source{Attr: d.Attr.s, Match: b.regexp(d.Match, "match")}, URL: b.addressOf(d.URL, "url"),
 		Page: b.pageRef(d.Page, d.at), When: b.expr(d.When, "bool", "when"), Scope: b.template(d.Scope, false, "scope"), Traps: b.template(d.Traps, false, "traps"),
 		Include: b.template(d.Include, false, "include"), Exclude: b.template(d.Exclude, false, "exclude"),
-		Skip: d.Skip, MaxDepth: b.expr(d.MaxDepth, "", "max_depth"),
-		Message: b.message(d.Method, d.Header, d.Body),
+		Skip: d.Skip, MaxDepth: b.expr(d.MaxDepth, "", "max_depth"), Rel: strings.ToLower(d.LinkHeader.s),
+		Message: b.message(d.at, message{d.Method, d.Header, d.Body, d.Form, d.JSON, d.GraphQL}),
 	}
 	if !d.Attr.set() && p.Format == HTML {
 		f.Attr = "href"
 	}
-	b.selector(p, d.Select)
-	sources := 0
-	for _, set := range []bool{d.Select.set(), d.URL.set(), d.Match.set() && p.Format == Text} {
-		if set {
-			sources++
+	b.places(p, &f.Source, d.Select, d.XPath, d.Path, d.JQ)
+	n := count(d.Select.set(), d.XPath.set(), d.Path.set(), d.JQ.set(), d.LinkHeader.set())
+	if n == 0 && p.Format == Text {
+		n = count(d.Match.set())
+	}
+	if n > 1 || n == 0 && !d.URL.set() {
+		b.fail(d.at, "a follow rule needs exactly one source of links: %s, link_header; or url (a template) alone", sourcesOf(p.Format))
+	}
+	b.bounds(d, f)
+	if d.Carry.set() {
+		f.Carry = true
+		if d.Carry.s != "row" || rows == nil || p.Format == XML || p.Format == Text || d.LinkHeader.set() {
+			b.fail(d.Carry.at, "carry: row needs a source of links within the rows of an HTML, JSON or CSV page, or a url; the row that the link stands in goes along")
+		}
+		if rows != nil && rows.Extends.set() {
+			b.fail(d.Carry.at, "carry: row: the rows of this page are completed here; they cannot go on to another page")
+		}
+	} else if d.Path.set() && p.Format == CSV {
+		b.fail(d.Path.at, "a column of a CSV page is followed from its rows: add carry: row")
+	}
+	return f
+}
+
+// sourcesOf names the keys that find something on a page of the given format.
+func sourcesOf(f Format) string {
+	switch f {
+	case HTML, XML:
+		return "select, xpath"
+	case JSON:
+		return "path, jq"
+	case CSV:
+		return "path (a column)"
+	}
+	return "match"
+}
+
+func count(set ...bool) int {
+	n := 0
+	for _, s := range set {
+		if s {
+			n++
 		}
 	}
-	if sources != 1 {
-		b.fail(d.at, "a follow rule needs exactly one of select (where the links are), url (a template) and, on a text page, match")
-	}
+	return n
+}
+
+func (b *builder) bounds(d *followDef, f *Follow) {
 	if lit, ok := literal(f.Traps); ok && !slices.Contains(trapWords, lit) {
 		b.fail(d.Traps.at, "%s", unknown("value of traps", lit, "this place", trapWords))
 	}
 	if lit, ok := literal(f.Scope); ok && !slices.Contains(Scopes, lit) {
 		b.fail(d.Scope.at, "%s", unknown("scope", lit, "this place", Scopes))
 	}
+	for _, pattern := range []struct {
+		t    text
+		tmpl *Template
+	}{{d.Include, f.Include}, {d.Exclude, f.Exclude}} {
+		if lit, ok := literal(pattern.tmpl); ok {
+			b.regexp(text{pattern.t.at, lit}, "the pattern")
+		}
+	}
 	for _, ext := range d.Skip {
 		if !strings.HasPrefix(ext, ".") || ext != strings.ToLower(ext) {
 			b.fail(d.at, "skip %q: write extensions in lower case with their dot, such as .pdf", clip(ext, 20))
 		}
 	}
-	if d.Carry.set() {
-		f.Carry = true
-		if d.Carry.s != "row" || rows == nil || !d.Select.set() || p.Format != HTML {
-			b.fail(d.Carry.at, "carry: row needs a select within an HTML page that has rows; the row that the link stands in goes along")
-		}
-	}
-	return f
 }
 
 func literal(t *Template) (string, bool) {
@@ -128,25 +207,6 @@ func literal(t *Template) (string, bool) {
 		return "", false
 	}
 	return t.Literal()
-}
-
-func (b *builder) message(method text, header ordered[text], body text) Message {
-	m := Message{Body: b.template(body, false, "body")}
-	if s := strings.ToUpper(method.s); s != "" && s != "GET" {
-		if !slices.Contains([]string{"POST", "PUT", "PATCH", "HEAD", "DELETE"}, s) {
-			b.fail(method.at, "method %q: use GET, POST, PUT, PATCH, DELETE or HEAD", clip(method.s, 20))
-		}
-		m.Method = s
-	}
-	for _, h := range header {
-		if !validHeaderName(h.key) {
-			b.fail(h.at, "header %q is not a valid HTTP header name", clip(h.key, 60))
-		}
-		if t := b.template(h.val, false, "header"); t != nil {
-			m.Header = append(m.Header, HeaderLine{h.key, t})
-		}
-	}
-	return m
 }
 
 // selector checks the syntax of t for the page's format.
@@ -168,35 +228,72 @@ func (b *builder) selector(p *Page, t text) {
 				return
 			}
 		}
-	case JSON, Text:
-		b.fail(t.at, "select is for HTML and XML pages; use path on JSON and match on text")
+	default:
+		b.fail(t.at, "select is for HTML and XML pages; use path on JSON and CSV, and match on text")
 	}
 }
 
 func (b *builder) rows(p *Page, d *rowsDef) *Rows {
-	r := &Rows{Each: d.Each.s, Where: b.expr(d.Where, "bool", "where")}
-	if p.Format == JSON {
-		checkPath(b, d.Each)
-	} else {
-		b.selector(p, d.Each)
-	}
-	if p.Format == XML && !d.Each.set() {
-		b.fail(d.at, "rows of an XML page need each: the name of the element that is one row")
+	r := &Rows{Data: b.data(p, d.Data, d.Type, d.at)}
+	b.options(r.Data, d)
+	b.rowSource(p, r, d)
+	for _, w := range d.Where {
+		if e := b.expr(w, "bool", "where"); e != nil {
+			r.Where = append(r.Where, e)
+		}
 	}
 	if d.Extends.set() {
 		r.Extends = true
-		if d.Extends.s != "row" || d.Each.set() {
-			b.fail(d.Extends.at, "write extends: row, without each: the page completes the one row that was carried to it")
+		if d.Extends.s != "row" || d.Each.set() || d.XPath.set() || d.JQ.set() {
+			b.fail(d.Extends.at, "write extends: row, without each, xpath and jq: the page completes the one row that was carried to it")
 		}
 	}
 	if len(d.Fields) == 0 {
 		b.fail(d.at, "rows has no fields; name at least one")
 	}
 	for i := range d.Fields {
-		r.Fields = append(r.Fields, b.field(p, d.Fields[i].at, d.Fields[i].key, &d.Fields[i].val))
+		r.Fields = append(r.Fields, b.field(p, d.Data != nil, d.Fields[i].at, d.Fields[i].key, &d.Fields[i].val))
 	}
 	b.key(r, d)
 	return r
+}
+
+// rowSource compiles what finds the rows.
+func (b *builder) rowSource(p *Page, r *Rows, d *rowsDef) {
+	if count(d.Each.set(), d.XPath.set(), d.JQ.set()) > 1 {
+		b.fail(d.at, "rows are found by one of each, xpath and jq")
+	}
+	r.Each = d.Each.s
+	switch {
+	case d.Data != nil || p.Format == JSON:
+		checkPath(b, d.Each)
+		r.JQ = b.jq(d.JQ)
+		if d.XPath.set() {
+			b.fail(d.XPath.at, "xpath is for HTML and XML; rows of JSON are found by each (a path) or jq")
+		}
+		return
+	case p.Format == CSV || p.Format == Text:
+		if t := orText(d.Each, orText(d.XPath, d.JQ)); t.set() {
+			b.fail(t.at, "each, xpath and jq are for HTML, XML and JSON pages; on a %s page %s", p.Format,
+				map[Format]string{CSV: "each line is a row", Text: "the page is the row"}[p.Format])
+		}
+		return
+	}
+	b.selector(p, d.Each)
+	r.XPath = b.xpath(p, d.XPath)
+	if d.JQ.set() {
+		b.fail(d.JQ.at, "jq is for JSON pages and for data; this page's format is %s", p.Format)
+	}
+	if p.Format == XML && !d.Each.set() && !d.XPath.set() && !d.Extends.set() {
+		b.fail(d.at, "rows of an XML page need each: the name of the element that is one row, or xpath")
+	}
+}
+
+func orText(a, b text) text {
+	if a.set() {
+		return a
+	}
+	return b
 }
 
 func (b *builder) key(r *Rows, d *rowsDef) {
@@ -212,12 +309,6 @@ func (b *builder) key(r *Rows, d *rowsDef) {
 	}
 	if len(d.Key) == 0 && !r.Extends {
 		b.fail(d.at, "key is missing; name the field (or fields) that tell one row from another, for example key: url")
-	}
-}
-
-func checkPath(b *builder, t text) {
-	if len(t.s) > 500 || strings.ContainsAny(t.s, "|!{}") {
-		b.fail(t.at, "path %q: write names joined by dots, such as data.items or items.0.name", clip(t.s, 60))
 	}
 }
 
@@ -247,8 +338,8 @@ func (b *builder) starts() {
 	}
 	for i := range b.def.Start {
 		d := &b.def.Start[i]
-		s := &Start{When: b.expr(d.When, "bool", "when"), URL: b.template(d.URL, true, "url"), Page: b.pageRef(d.Page, d.at),
-			Message: b.message(d.Method, d.Header, d.Body)}
+		s := &Start{When: b.expr(d.When, "bool", "when"), URL: b.addressOf(d.URL, "url"), Page: b.pageRef(d.Page, d.at),
+			Message: b.message(d.at, message{d.Method, d.Header, d.Body, d.Form, d.JSON, d.GraphQL})}
 		if !d.URL.set() {
 			b.fail(d.at, `url is missing in start; for example "{{ task.url }}"`)
 		}

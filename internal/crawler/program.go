@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"shoal"
+	"shoal/internal/jq"
+	"shoal/internal/xpath"
 )
 
 // Program is a compiled definition. It is immutable and safe for concurrent use.
@@ -51,6 +53,8 @@ type Policy struct {
 	HostConcurrency int
 	// Header is sent with every request, besides the request's own.
 	Header map[string]string
+	// Cookies are what each task's jar begins with, for the site of its start.
+	Cookies []HeaderLine
 	// MaxBytes caps one response's body, after decompression.
 	MaxBytes int64
 	// Timeout caps one request from dialling to the last byte.
@@ -63,10 +67,12 @@ type Policy struct {
 type Message struct {
 	Method string // empty: GET
 	Header []HeaderLine
-	Body   *Template // nil: none
+	Body   *Body // nil: none
+	// Uses is what the templates read together.
+	Uses Uses
 }
 
-// HeaderLine is one header of a request.
+// HeaderLine is one header, cookie or form field of a request.
 type HeaderLine struct {
 	Name  string
 	Value *Template
@@ -90,7 +96,8 @@ type Format string
 const (
 	HTML Format = "html" // CSS selectors on the document
 	XML  Format = "xml"  // element names, read as a stream; gzip is unpacked
-	JSON Format = "json" // dotted paths
+	JSON Format = "json" // dotted paths and jq; gzip is unpacked
+	CSV  Format = "csv"  // a line for each row; gzip is unpacked
 	Text Format = "text" // regular expressions
 )
 
@@ -100,10 +107,24 @@ type Page struct {
 	Format Format
 	// AnyStatus reads pages of every HTTP status; else only 2xx.
 	AnyStatus bool
-	Follow    []*Follow
-	Rows      *Rows // nil: none
-	Stop      []*Expr
+	// Tree is true when an XML page is read as a tree and not as a stream.
+	Tree     bool
+	CSV      CSVOptions
+	Follow   []*Follow
+	Paginate []*Paginate // the first whose When holds
+	// Refresh follows <meta http-equiv=refresh>.
+	Refresh bool
+	Rows    *Rows // nil: none
+	Stop    []*Expr
+	// NoNewRows is how many pages in a row without a new row end the task; 0: none do.
+	NoNewRows int
 	Detect    []*Detect
+}
+
+// CSVOptions say how a CSV page is read.
+type CSVOptions struct {
+	Delimiter rune     // 0: the one that the first line uses
+	Columns   []string // nil: the first line names them
 }
 
 // Scope bounds which links are followed, compared with the task's start.
@@ -120,24 +141,27 @@ const (
 // Scopes are the scopes' names.
 var Scopes = []string{string(ScopeAny), string(ScopeHost), string(ScopeDomain), string(ScopePrefix)}
 
-// What a follow rule does with addresses that look like traps: calendars, reply
-// forms, log-ins that lead back, sort orders, print views.
-const (
-	TrapsAvoid  = "avoid"
-	TrapsFollow = "follow"
-)
-
-var trapWords = []string{TrapsAvoid, TrapsFollow}
-
-// Follow finds the requests that a page leads to: by Select and Attr, by Match
-// on a text page, or one by URL. An empty Attr takes the element's text.
-type Follow struct {
+// Source is where in an answer, or within a row, a text is looked for. At most
+// one of Select, XPath, Path, JQ and Header is set.
+type Source struct {
 	Select string
-	Attr   string
-	Match  *regexp.Regexp
-	URL    *Template
-	Page   string
-	When   *Expr // nil: always
+	Attr   string // of an element; empty: its text
+	XPath  *xpath.Expr
+	Path   *Template // over params
+	JQ     *jq.Program
+	Header string         // of the response, canonical
+	Match  *regexp.Regexp // what of the text counts; nil: all
+}
+
+// Follow finds the requests that a page leads to: by its Source, on a text page
+// by Match alone, by the Link header's Rel, or one by URL. With a source, URL
+// makes the address of what it found.
+type Follow struct {
+	Source
+	Rel  string
+	URL  *Template
+	Page string
+	When *Expr // nil: always
 	// Carry sends the row that the link stands in along; the page it leads to completes it.
 	Carry bool
 	// Scope is a template that gives a Scope; nil: any.
@@ -156,14 +180,42 @@ type Follow struct {
 
 // Rows finds the rows of a page.
 type Rows struct {
-	// Each selects the rows' elements; empty: the page is one row.
-	Each string
+	// Each selects the rows' elements. At most one of Each, XPath and JQ is set;
+	// with none, the page (or each item of Data) is one row.
+	Each  string
+	XPath *xpath.Expr
+	JQ    *jq.Program
+	Data  *Data // nil: the page itself
 	// Key names the fields that make a row unique in its run.
 	Key []string
 	// Extends completes the row that the request carried.
 	Extends bool
-	Where   *Expr // nil: every row
+	Where   []*Expr // a row must meet all
 	Fields  []*Field
+}
+
+// DataKind is a kind of JSON embedded in an HTML page.
+type DataKind string
+
+// The kinds of embedded JSON.
+const (
+	DataJSONLD    DataKind = "jsonld"
+	DataMicrodata DataKind = "microdata"
+	DataOpenGraph DataKind = "opengraph"
+	DataScript    DataKind = "script"
+)
+
+// Things are the kinds of data that Shoal finds on pages of any site, whose
+// readers extract has; each with the format of its pages.
+var Things = map[string]Format{"article": HTML, "contacts": HTML, "tables": HTML, "products": HTML, "links": HTML, "records": JSON}
+
+// Data is what a page holds, as JSON items: embedded JSON, or one of Things.
+type Data struct {
+	Kind    DataKind
+	Options []HeaderLine   // templates over params
+	Script  string         // selector of the scripts
+	Match   *regexp.Regexp // what stands before the JSON; nil: nothing
+	Types   []string       // items of other types are left out; nil: none is
 }
 
 // As is the type that a field's text is read as.
@@ -202,19 +254,25 @@ const (
 	KeepExternal Keep = "external"
 )
 
-// Field is one field of a row. Exactly one of Select (or Path), From and Value
-// is its source; a Select of "" with an Attr or As reads the row's own element.
+// Field is one field of a row. Exactly one of Select, XPath, Path, JQ, From,
+// Value and Fields alone is its source; a Select of "" with an Attr or As reads
+// the row's own element.
 type Field struct {
 	Name string
-	// Index is the field's place among the crawler's attributes.
+	// Index is the field's place among the crawler's attributes; -1 in an object.
 	Index int
 	// Element is true when the value is read from an element (HTML, XML).
 	Element bool
 	Select  string
 	Attr    string
+	XPath   *xpath.Expr
 	Path    string
+	JQ      *jq.Program
+	Data    *Data // what Path and JQ read; nil: the row
 	From    string
 	Value   *Expr
+	// Fields make an object of the source; nil: it is a value.
+	Fields  []*Field
 	Match   *regexp.Regexp
 	Replace []Replace
 	Split   string

@@ -53,10 +53,7 @@ func compileTemplate(source string, isURL bool, known *names) (*Template, error)
 			}
 		}
 		t.parts = append(t.parts, p)
-		t.Uses.Header = t.Uses.Header || e.Uses.Header
-		t.Uses.Body = t.Uses.Body || e.Uses.Body
-		t.Uses.Row = t.Uses.Row || e.Uses.Row
-		t.Uses.Page = t.Uses.Page || e.Uses.Page
+		t.Uses.add(e.Uses)
 		rest, offset = rest[open+end+2:], offset+open+end+2
 	}
 	return t, nil

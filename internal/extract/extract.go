@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"shoal"
 	"shoal/internal/crawler"
@@ -42,6 +43,7 @@ type Page struct {
 	MediaType  string // without parameters, lower case
 	Body       []byte // UTF-8 when it is text; not kept after Read
 	WireBytes  int64
+	Elapsed    time.Duration // from the last request's start to the end of the body
 	// Failed is why the request was given up; empty when there is an answer.
 	// Read then returns the row that waited for this page.
 	Failed string
@@ -61,6 +63,10 @@ type Outcome struct {
 	StopReason string
 	// Detected is what the definition says this answer means for the run.
 	Detected shoal.DoneReason
+	// Filtered counts the rows that the definition's conditions dropped.
+	Filtered int
+	// NoNewRows is how many pages in a row that gave no new row end the task; 0: none do.
+	NoNewRows int
 	// Links counts the page's links that the definition follows, before dedupe.
 	Links int
 	// Problem is a sentence for the log when the page could not be read as it should.
@@ -133,6 +139,27 @@ func newRequest(raw, page string, m *crawler.Message, env *crawler.Env) (shoal.R
 	return req, nil
 }
 
+// Cookies returns the cookies that a task begins with, for the site of its
+// first request; nil: none. The error says which template failed.
+func (pl *Plan) Cookies(t *Task) ([]*http.Cookie, error) {
+	lines := pl.program.Policy.Cookies
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	env := &crawler.Env{Task: pl.state(t).params, Params: pl.params, Functions: pl.functions}
+	var out []*http.Cookie
+	for _, c := range lines {
+		v, err := c.Value.Expand(env)
+		if err != nil {
+			return nil, fmt.Errorf("cookie %s: %w", c.Name, err)
+		}
+		if v != "" {
+			out = append(out, &http.Cookie{Name: c.Name, Value: v, Path: "/"})
+		}
+	}
+	return out, nil
+}
+
 func expandMessage(m *crawler.Message, env *crawler.Env) (shoal.RequestExtra, error) {
 	extra := shoal.RequestExtra{Method: m.Method}
 	for _, h := range m.Header {
@@ -143,16 +170,32 @@ func expandMessage(m *crawler.Message, env *crawler.Env) (shoal.RequestExtra, er
 		if extra.Header == nil {
 			extra.Header = map[string]string{}
 		}
-		extra.Header[h.Name] = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ").Replace(v)
+		extra.Header[h.Name] = oneLine(v)
 	}
-	if m.Body != nil {
-		body, err := m.Body.Expand(env)
-		if err != nil {
-			return extra, fmt.Errorf("body: %w", err)
+	if m.Body == nil {
+		return extra, nil
+	}
+	body, mediaType, err := m.Body.Expand(env)
+	if err != nil {
+		return extra, fmt.Errorf("body: %w", err)
+	}
+	extra.Body = body
+	if mediaType != "" && !hasHeader(extra.Header, "Content-Type") {
+		if extra.Header == nil {
+			extra.Header = map[string]string{}
 		}
-		extra.Body = body
+		extra.Header["Content-Type"] = mediaType
 	}
 	return extra, nil
+}
+
+func hasHeader(h map[string]string, name string) bool {
+	for k := range h {
+		if strings.EqualFold(k, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // digest is a request's identity within its run task. key is the key of the

@@ -101,20 +101,34 @@ func (r *reader) followPage() error {
 		} else if !ok {
 			continue
 		}
-		switch {
-		case fp.URL != nil:
-			if err := r.followURL(fp); err != nil {
-				return err
-			}
-		case fp.Match != nil:
-			r.followText(fp)
-		case fp.sel >= 0:
-			for _, n := range r.doc[fp.sel] {
-				if ref, ok := attr(n, fp.Attr); ok {
-					r.take(fp, ref, nil, "")
-				}
+		if err := r.followRule(fp); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reader) followRule(fp *followPlan) error {
+	switch {
+	case fp.Rel != "":
+		for _, ref := range linksOf(r.page.Header, fp.Rel) {
+			r.lead(fp, ref, nil, "")
+		}
+	case fp.at.sel >= 0 && fp.Match == nil && fp.URL == nil && fp.Attr != "":
+		for _, n := range r.doc[fp.at.sel] {
+			if ref, ok := attr(n, fp.Attr); ok {
+				r.take(fp, ref, nil, "")
 			}
 		}
+	case fp.at.none() && r.plan.Format == crawler.Text && fp.Match != nil:
+		r.followText(fp)
+	case fp.at.none():
+		return r.followURL(fp)
+	default:
+		return r.find(&fp.at, r.root, r.doc, func(ref string) bool {
+			r.lead(fp, ref, nil, "")
+			return len(r.out.Found) < maxLinks
+		})
 	}
 	return nil
 }
@@ -125,15 +139,51 @@ func (r *reader) followURL(fp *followPlan) error {
 		return fmt.Errorf("follow: %w", err)
 	}
 	if raw != "" {
-		r.take(fp, raw, nil, "")
+		r.built(fp, raw, nil, "")
 	}
 	return nil
 }
 
 func (r *reader) followText(fp *followPlan) {
-	for _, m := range fp.Match.FindAllSubmatch(r.page.Body, maxLinks) {
-		r.take(fp, string(m[len(m)-1]), nil, "")
+	for _, m := range fp.Match.FindAllSubmatch(r.body(), maxLinks) {
+		r.toward(fp, string(m[len(m)-1]), nil, "")
 	}
+}
+
+// lead takes what a rule's source found: through match and url to its request.
+func (r *reader) lead(fp *followPlan, ref string, carry []byte, key string) bool {
+	if fp.Match != nil {
+		m := fp.Match.FindStringSubmatch(ref)
+		if m == nil {
+			return false
+		}
+		ref = m[len(m)-1]
+	}
+	return r.toward(fp, ref, carry, key)
+}
+
+func (r *reader) toward(fp *followPlan, ref string, carry []byte, key string) bool {
+	r.env.Link = ref
+	if fp.URL == nil {
+		return r.take(fp, ref, carry, key)
+	}
+	raw, err := fp.URL.Expand(r.envFor(fp.URL.Uses))
+	if err != nil {
+		r.problem("follow: %v", err)
+		return false
+	}
+	return raw != "" && r.built(fp, raw, carry, key)
+}
+
+// built takes an address that a template made; one that cannot be fetched is a
+// mistake of the definition, or of what it put together.
+func (r *reader) built(fp *followPlan, raw string, carry []byte, key string) bool {
+	ref, _ := splitFragment(trim(raw))
+	if k := r.links.get(ref); k.canon() == "" {
+		r.problem("follow: %q is no address that can be fetched; it must lead to http:// or https:// and name a host", clip(raw))
+		return false
+	}
+	return r.take(fp, raw, carry, key)
 }
 
 // take adds the request that ref leads to if the rule admits it. carry and key
@@ -191,7 +241,7 @@ func (r *reader) add(fp *followPlan, canonical string, carry []byte, key string)
 	var extra shoal.RequestExtra
 	if !fp.Plain() {
 		var err error
-		if extra, err = expandMessage(&fp.Message, r.envFor(messageUses)); err != nil {
+		if extra, err = expandMessage(&fp.Message, r.envFor(fp.Message.Uses)); err != nil {
 			r.problem("%v", err)
 			return false
 		}
@@ -205,8 +255,6 @@ func (r *reader) add(fp *followPlan, canonical string, carry []byte, key string)
 	r.out.Found = append(r.out.Found, req)
 	return true
 }
-
-var messageUses = crawler.Uses{Header: true, Body: true, Page: true}
 
 // scopeVar names the variable by which a task's pages know that its start was
 // redirected to another place, which then bounds the scopes.

@@ -19,8 +19,10 @@ type Plan struct {
 	params    map[string]any
 	functions map[string]any // every function of the crawler, true or false
 	pages     map[string]*pagePlan
-	names     [][]byte  // `"name":` of each attribute
-	nullRow   int       // bytes of a row of nulls, a hint for sizes
+	names     [][]byte // `"name":` of each attribute
+	nullRow   int      // bytes of a row of nulls, a hint for sizes
+	objects   int      // how many objectPlans there are
+	data      []*dataPlan
 	sinceAt   int       // the attribute that since compares; -1: none
 	since     time.Time // zero: no limit
 	readers   sync.Pool
@@ -29,24 +31,41 @@ type Plan struct {
 // pagePlan is a page kind with what is left of it in this run.
 type pagePlan struct {
 	*crawler.Page
-	doc    selectors // on the whole page
-	row    selectors // within each row's element
-	base   int       // selector of <base href> in doc
-	each   int       // selector of the rows' elements in doc; -1: the page is the row
-	fields []fieldPlan
-	follow []followPlan
-	bits   uint32 // the functions that fill fields here
+	doc     selectors // on the whole page
+	row     selectors // within each row's element
+	base    int       // selector of <base href> in doc
+	refresh int       // selector of <meta http-equiv> in doc; -1: not followed
+	each    int       // selector of the rows' elements in doc; -1: the page is the row
+	rows    []xmlPath // the rows' elements of an XML tree
+	data    *dataPlan // whose items are the rows; nil: none
+	fields  []fieldPlan
+	key     []int // of the attributes that make the key
+	follow  []followPlan
+	next    *pagerPlan // nil: the page has no next one
+	bits    uint32     // the functions that fill fields here
 }
 
 type fieldPlan struct {
 	*crawler.Field
-	sel int // selector in doc or row; -1: the row's own element
+	sel    int         // selector in doc or row; -1: the row's own element
+	at     int         // its place in the plan's fields, as they stand after sorting
+	paths  []xmlPath   // Select on an XML tree
+	data   *dataPlan   // what Path and JQ read; nil: the row
+	object *objectPlan // its fields; nil: it is a value
+}
+
+// objectPlan is the fields of a field that is an object.
+type objectPlan struct {
+	id     int       // of its matches in the reader
+	set    selectors // within the object's element
+	fields []fieldPlan
+	names  [][]byte // `"name":`
 }
 
 type followPlan struct {
 	*crawler.Follow
+	at       place
 	bit      uint64 // tells the page's rules apart
-	sel      int    // selector in doc, or in row when it carries; -1: none
 	when     *crawler.Expr
 	scope    crawler.Scope
 	wary     bool // of traps
@@ -97,21 +116,25 @@ func New(p *crawler.Program, s shoal.RunSettings) (*Plan, error) {
 }
 
 func (pl *Plan) bind(page *crawler.Page) (*pagePlan, error) {
-	pp := &pagePlan{Page: page, each: -1}
-	isHTML := page.Format == crawler.HTML
+	pp := &pagePlan{Page: page, each: -1, refresh: -1}
 	var err error
-	if isHTML {
+	if page.Format == crawler.HTML {
 		if pp.base, err = pp.doc.add("base[href]", false); err != nil {
 			return nil, err
 		}
+		if page.Refresh {
+			if pp.refresh, err = pp.doc.add("meta[http-equiv]", true); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if page.Rows != nil {
-		if err := pl.bindRows(pp, page.Rows, isHTML); err != nil {
+		if err := pl.bindRows(pp, page.Rows); err != nil {
 			return nil, err
 		}
 	}
 	for i, f := range page.Follow {
-		fp := followPlan{Follow: f, bit: 1 << min(i, 63), sel: -1, maxDepth: -1}
+		fp := followPlan{Follow: f, bit: 1 << min(i, 63), maxDepth: -1}
 		on, err := pl.bindFollow(&fp)
 		if err != nil {
 			return nil, err
@@ -119,27 +142,41 @@ func (pl *Plan) bind(page *crawler.Page) (*pagePlan, error) {
 		if !on {
 			continue
 		}
-		if isHTML && f.Select != "" {
-			set := &pp.doc
-			if f.Carry && pp.each >= 0 {
-				set = &pp.row
-			}
-			if fp.sel, err = set.add(f.Select, !f.Carry); err != nil {
-				return nil, err
-			}
+		set := &pp.doc
+		if f.Carry && pp.ownScope() {
+			set = &pp.row
+		}
+		if fp.at, err = pl.place(page, &f.Source, set, !f.Carry); err != nil {
+			return nil, err
 		}
 		pp.follow = append(pp.follow, fp)
 	}
-	return pp, nil
+	pp.next, err = pl.bindPager(pp)
+	return pp, err
 }
 
-func (pl *Plan) bindRows(pp *pagePlan, rows *crawler.Rows, isHTML bool) (err error) {
-	set := &pp.doc
-	if isHTML && rows.Each != "" {
-		if pp.each, err = pp.doc.add(rows.Each, true); err != nil {
+// ownScope reports whether the rows are elements of their own.
+func (pp *pagePlan) ownScope() bool {
+	return pp.Rows != nil && pp.data == nil && (pp.Rows.Each != "" || pp.Rows.XPath != nil)
+}
+
+func (pl *Plan) bindRows(pp *pagePlan, rows *crawler.Rows) (err error) {
+	if rows.Data != nil {
+		if pp.data, err = pl.bindData(pp, rows.Data); err != nil {
 			return err
 		}
+	}
+	set := &pp.doc
+	if pp.Format == crawler.HTML && pp.ownScope() {
 		set = &pp.row
+		if rows.Each != "" {
+			if pp.each, err = pp.doc.add(rows.Each, true); err != nil {
+				return err
+			}
+		}
+	}
+	if pp.Format == crawler.XML && rows.Each != "" {
+		pp.rows = xmlPaths(rows.Each)
 	}
 	for _, f := range rows.Fields {
 		if f.Function >= 0 {
@@ -148,11 +185,9 @@ func (pl *Plan) bindRows(pp *pagePlan, rows *crawler.Rows, isHTML bool) (err err
 			}
 			pp.bits |= 1 << f.Function
 		}
-		fp := fieldPlan{Field: f, sel: -1}
-		if isHTML && f.Select != "" {
-			if fp.sel, err = set.add(f.Select, f.List || f.As == crawler.AsCount); err != nil {
-				return err
-			}
+		fp, err := pl.bindField(pp, f, set)
+		if err != nil {
+			return err
 		}
 		pp.fields = append(pp.fields, fp)
 	}
@@ -160,7 +195,45 @@ func (pl *Plan) bindRows(pp *pagePlan, rows *crawler.Rows, isHTML bool) (err err
 	slices.SortStableFunc(pp.fields, func(a, b fieldPlan) int {
 		return rank(a.As) - rank(b.As)
 	})
+	for i := range pp.fields {
+		pp.fields[i].at = i
+	}
+	for _, name := range rows.Key {
+		pp.key = append(pp.key, slices.IndexFunc(pl.program.Info.Result, func(a shoal.Attribute) bool { return a.Name == name }))
+	}
 	return nil
+}
+
+// bindField binds a field whose selector stands in set.
+func (pl *Plan) bindField(pp *pagePlan, f *crawler.Field, set *selectors) (fp fieldPlan, err error) {
+	fp = fieldPlan{Field: f, sel: -1}
+	if f.Select != "" && pp.Format == crawler.HTML {
+		if fp.sel, err = set.add(f.Select, f.List || f.As == crawler.AsCount); err != nil {
+			return fp, err
+		}
+	}
+	if f.Select != "" && pp.Tree {
+		fp.paths = xmlPaths(f.Select)
+	}
+	if f.Data != nil {
+		if fp.data, err = pl.bindData(pp, f.Data); err != nil {
+			return fp, err
+		}
+	}
+	if f.Fields == nil {
+		return fp, nil
+	}
+	fp.object = &objectPlan{id: pl.objects}
+	pl.objects++
+	for _, child := range f.Fields {
+		cp, err := pl.bindField(pp, child, &fp.object.set)
+		if err != nil {
+			return fp, err
+		}
+		fp.object.fields = append(fp.object.fields, cp)
+		fp.object.names = append(fp.object.names, append(appendString(nil, child.Name), ':'))
+	}
+	return fp, nil
 }
 
 func rank(as crawler.As) int {

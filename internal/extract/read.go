@@ -23,13 +23,18 @@ type reader struct {
 	page *Page
 	out  *Outcome
 
-	url        string // the page's canonical URL
-	scopeURL   string // set when the task's start was redirected elsewhere
-	site       *site  // what scopes compare with
-	moved      site   // the site of scopeURL
+	extra      shoal.RequestExtra // of the request
+	unpacked   []byte             // the body without gzip, once it was asked for
+	root       *node              // the document; nil: none
+	url        string             // the page's canonical URL
+	scopeURL   string             // set when the task's start was redirected elsewhere
+	site       *site              // what scopes compare with
+	moved      site               // the site of scopeURL
 	plainExtra []byte
 
 	doc, row matches
+	nested   []matches // of each objectPlan
+	self     [1]*node
 	links    links
 	seen     map[shoal.Digest]struct{}
 	env      crawler.Env
@@ -38,17 +43,23 @@ type reader struct {
 	spans  []span // where each attribute's value is in values
 	tmp    []byte
 	unique map[string]struct{}
-	json   gjson.Result // the item of a JSON page
-	xml    [][]string   // the texts of an XML row, by field
-	bits   uint32       // functions that filled the row
-	rows   int          // rows seen, filtered ones included
+	json   gjson.Result // the item at hand of a JSON page or of data
+	jq     jqInput      // json as jq sees it
+	data   [][]gjson.Result
+	record []string       // the line at hand of a CSV page
+	column map[string]int // its columns
+	pager  pager
+	made   int        // bytes that jq programs gave
+	xml    [][]string // the texts of an XML row, by field
+	bits   uint32     // functions that filled the row
+	rows   int        // rows seen, filtered ones included
 }
 
 // span is a piece of reader.values; to 0: no value.
 type span struct{ from, to int }
 
 func newReader(pl *Plan) *reader {
-	return &reader{pl: pl, seen: map[shoal.Digest]struct{}{}, unique: map[string]struct{}{}, spans: make([]span, len(pl.names))}
+	return &reader{pl: pl, seen: map[shoal.Digest]struct{}{}, unique: map[string]struct{}{}, spans: make([]span, len(pl.names)), nested: make([]matches, pl.objects)}
 }
 
 // Read reads the answer pg to the task's request req. Whatever the page is
@@ -76,13 +87,27 @@ func (r *reader) begin(plan *pagePlan, st *taskState, req *shoal.Request, pg *Pa
 	if c, ok := Canonical(pg.URL); ok {
 		r.url = c
 	}
-	r.plainExtra, r.scopeURL, r.bits, r.rows = nil, "", 0, 0
+	r.plainExtra, r.scopeURL, r.bits, r.rows, r.made = nil, "", 0, 0, 0
 	r.env = crawler.Env{Task: st.params, Params: r.pl.params, Functions: r.pl.functions}
+	r.extra = shoal.RequestExtra{}
+	if req.Extra != nil {
+		if err := json.Unmarshal(req.Extra, &r.extra); err != nil {
+			r.problem("the request's method and headers: %v", err)
+		}
+	}
+	if plan.next != nil {
+		r.pager.begin(r)
+	}
 	r.scopeOf()
 }
 
 func (pl *Plan) release(r *reader) {
 	r.task, r.req, r.page, r.out, r.env, r.json, r.xml = nil, nil, nil, nil, crawler.Env{}, gjson.Result{}, nil
+	r.root, r.self[0], r.unpacked, r.jq, r.record, r.column = nil, nil, nil, jqInput{}, nil, nil
+	clear(r.data)
+	for i := range r.nested {
+		r.dropNodes(&r.nested[i])
+	}
 	r.dropNodes(&r.doc)
 	r.dropNodes(&r.row)
 	if cap(r.values)+cap(r.tmp) > 4<<20 || len(r.seen) > 20_000 {
@@ -109,14 +134,9 @@ func (r *reader) dropNodes(m *matches) {
 // the start was redirected out of it, the place where it led.
 func (r *reader) scopeOf() {
 	r.site = &r.task.site
-	if r.req.Extra != nil {
-		var extra shoal.RequestExtra
-		if json.Unmarshal(r.req.Extra, &extra) == nil {
-			if s, ok := extra.Vars[scopeVar].(string); ok {
-				r.scopeURL = s
-			}
-		}
-	} else if r.req.Depth == 0 && r.url != r.task.start.URL && r.page.Failed == "" && r.movedAway() {
+	if moved, ok := r.extra.Vars[scopeVar].(string); ok {
+		r.scopeURL = moved
+	} else if r.req.Depth == 0 && r.pager.pages == 0 && r.url != r.task.start.URL && r.page.Failed == "" && r.movedAway() {
 		r.scopeURL = r.url
 	}
 	if r.scopeURL != "" {
@@ -159,6 +179,7 @@ func (r *reader) envFor(u crawler.Uses) *crawler.Env {
 	if u.Page {
 		e.URL, e.Status, e.Depth, e.MediaType = r.url, r.page.Status, r.req.Depth, r.page.MediaType
 		e.Bytes, e.InScope, e.Rows, e.Links = len(r.page.Body), r.inScope(), r.rows, r.out.Links
+		e.RequestURL = r.req.URL
 	}
 	if u.Header && e.Header == nil {
 		e.Header = make(map[string]string, len(r.page.Header))
@@ -167,12 +188,22 @@ func (r *reader) envFor(u crawler.Uses) *crawler.Env {
 		}
 	}
 	if u.Body && e.Body == "" {
-		e.Body = string(r.page.Body)
+		e.Body = string(r.body())
 	}
 	if u.Row {
 		e.Row = r.rowMap()
 	}
 	return e
+}
+
+// keeps evaluates the conditions on a row.
+func (r *reader) keeps(where []*crawler.Expr) (bool, error) {
+	for _, e := range where {
+		if ok, err := r.holds(e); err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // holds evaluates a condition; nil holds.
@@ -203,6 +234,8 @@ func (r *reader) read() {
 		err = r.readXML()
 	case crawler.JSON:
 		err = r.readJSON()
+	case crawler.CSV:
+		err = r.readCSV()
 	default:
 		err = r.readText()
 	}
@@ -210,6 +243,12 @@ func (r *reader) read() {
 		r.problem("%v", err)
 	}
 	r.stop()
+	r.out.NoNewRows = r.plan.NoNewRows
+	if r.plan.next != nil && err == nil && !r.out.StopTask {
+		if err := r.paginate(); err != nil {
+			r.problem("paginate: %v", err)
+		}
+	}
 }
 
 // detect applies the rules on what a response means.
@@ -249,6 +288,7 @@ func (r *reader) readHTML() error {
 	var root *node
 	if isHTML(r.page.MediaType) {
 		root = parseHTML(r.page.Body)
+		r.root = root
 		r.plan.doc.walk(root, &r.doc)
 		if err := r.resolveAgainst(r.doc.first(r.plan.base)); err != nil {
 			return err
@@ -256,6 +296,9 @@ func (r *reader) readHTML() error {
 	} else {
 		r.doc.reset(&r.plan.doc)
 		r.links.reset(nil, r.url)
+	}
+	if root != nil && r.plan.refresh >= 0 && r.refresh() {
+		return nil
 	}
 	if r.plan.Rows != nil {
 		if err := r.readRows(root); err != nil {
@@ -292,10 +335,12 @@ func (r *reader) readRows(root *node) error {
 	if rows.Extends {
 		return r.complete(root)
 	}
-	if r.plan.each < 0 {
-		if rows.Each != "" {
-			return nil
-		}
+	switch {
+	case r.plan.data != nil:
+		return r.dataRows(root)
+	case rows.XPath != nil:
+		return r.xpathRows(root)
+	case r.plan.each < 0:
 		r.newRow()
 		return r.oneRow(root, r.doc)
 	}
@@ -303,15 +348,48 @@ func (r *reader) readRows(root *node) error {
 		r.page.Explain.rows(r, root)
 	}
 	for _, n := range r.doc[r.plan.each] {
-		if len(r.out.Rows) >= maxRows {
-			r.problem("the page has more than %d rows; those beyond are left out", maxRows)
-			break
-		}
-		r.plan.row.walk(n, &r.row)
-		r.newRow()
-		if err := r.oneRow(n, r.row); err != nil {
+		if more, err := r.elementRow(n); err != nil || !more {
 			return err
 		}
+	}
+	return nil
+}
+
+// elementRow reads the row of an element; false: the page has too many.
+func (r *reader) elementRow(n *node) (bool, error) {
+	if !r.room() {
+		return false, nil
+	}
+	r.plan.row.walk(n, &r.row)
+	r.newRow()
+	return true, r.oneRow(n, r.row)
+}
+
+// room reports whether the page may give one more row.
+func (r *reader) room() bool {
+	if r.rows >= maxRows {
+		r.problem("the page has more than %d rows; those beyond are left out", maxRows)
+		return false
+	}
+	return true
+}
+
+func (r *reader) xpathRows(root *node) error {
+	if root == nil {
+		return nil
+	}
+	// A row must not change what the expression still walks over.
+	nodes, err := elementsOf(r.plan.Rows.XPath, root, maxRows+1)
+	if err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if more, err := r.elementRow(n); err != nil || !more {
+			return err
+		}
+	}
+	if len(nodes) == 0 {
+		r.page.Explain.rows(r, root)
 	}
 	return nil
 }
@@ -325,11 +403,12 @@ func (r *reader) oneRow(scope *node, m matches) error {
 	if err != nil || !ok {
 		return err
 	}
-	if keep, err := r.holds(r.plan.Rows.Where); err != nil || !keep {
+	if keep, err := r.keeps(r.plan.Rows.Where); err != nil || !keep {
 		r.page.Explain.filtered()
+		r.out.Filtered++
 		return err
 	}
-	return r.deliver()
+	return r.deliver(scope, m)
 }
 
 func (r *reader) readText() error {

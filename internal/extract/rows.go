@@ -23,7 +23,7 @@ func (r *reader) fill(scope *node, m matches) (bool, error) {
 	for i := range r.plan.fields {
 		f := &r.plan.fields[i]
 		from := len(r.values)
-		ok, err := r.field(i, f, scope, m)
+		ok, err := r.field(f, scope, m)
 		if err != nil {
 			return false, fmt.Errorf("field %s: %w", f.Name, err)
 		}
@@ -49,11 +49,14 @@ func (r *reader) fill(scope *node, m matches) (bool, error) {
 }
 
 // deliver gives a filled row to a link that carries it, else to the results.
-func (r *reader) deliver() error {
-	key := r.key(r.plan.Rows.Key)
+func (r *reader) deliver(scope *node, m matches) error {
+	key := r.key()
+	if r.plan.next != nil {
+		r.pager.sign(key[:])
+	}
 	for i := range r.plan.follow {
 		fp := &r.plan.follow[i]
-		if !fp.Carry || fp.sel < 0 {
+		if !fp.Carry {
 			continue
 		}
 		ok, err := r.holds(fp.when)
@@ -63,20 +66,28 @@ func (r *reader) deliver() error {
 		if !ok {
 			continue
 		}
-		found := r.row
-		if r.plan.each < 0 {
-			found = r.doc
-		}
-		n := found.first(fp.sel)
-		if n == nil {
-			continue
-		}
-		if ref, ok := attr(n, fp.Attr); ok && r.take(fp, ref, r.carry(key), string(key[:])) {
-			return nil
+		if on, err := r.sendOn(fp, scope, m, key); on || err != nil {
+			return err
 		}
 	}
 	r.result(key)
 	return nil
+}
+
+// sendOn sends the row along with the first link that the rule finds in it.
+func (r *reader) sendOn(fp *followPlan, scope *node, m matches, key shoal.Digest) (on bool, err error) {
+	if fp.at.none() {
+		ref, err := fp.URL.Expand(r.envFor(fp.URL.Uses))
+		if err != nil {
+			return false, fmt.Errorf("follow: %w", err)
+		}
+		return ref != "" && r.take(fp, ref, r.carry(key), string(key[:])), nil
+	}
+	err = r.find(&fp.at, scope, m, func(ref string) bool {
+		on = r.lead(fp, ref, r.carry(key), string(key[:]))
+		return false
+	})
+	return on, err
 }
 
 // result adds the row to the outcome unless it is older than wanted.
@@ -131,14 +142,10 @@ func (r *reader) appendObject(b []byte, nulls bool) []byte {
 }
 
 // key hashes the values of the key fields.
-func (r *reader) key(names []string) shoal.Digest {
+func (r *reader) key() shoal.Digest {
 	r.tmp = r.tmp[:0]
-	for _, name := range names {
-		for i, a := range r.pl.program.Info.Result {
-			if a.Name == name {
-				r.tmp = append(r.tmp, r.values[r.spans[i].from:r.spans[i].to]...)
-			}
-		}
+	for _, i := range r.plan.key {
+		r.tmp = append(r.tmp, r.values[r.spans[i].from:r.spans[i].to]...)
 		r.tmp = append(r.tmp, 0)
 	}
 	sum := sha256.Sum256(r.tmp)
@@ -168,31 +175,57 @@ func (r *reader) complete(root *node) error {
 	if len(r.req.Carry) == 0 {
 		return nil
 	}
-	var c carried
-	if err := json.Unmarshal(r.req.Carry, &c); err != nil {
-		return fmt.Errorf("the carried row: %w", err)
+	key, c, err := unpackCarry(r.req.Carry)
+	if err != nil {
+		return err
 	}
-	var key shoal.Digest
-	if n, err := hex.Decode(key[:], []byte(c.Key)); err != nil || n != len(key) {
-		return fmt.Errorf("the carried row has no key")
-	}
-	if err := r.restore(&c); err != nil {
+	if err := r.restore(c); err != nil {
 		return err
 	}
 	r.rows++
 	rows := r.plan.Rows
-	if r.page.Failed == "" && rows != nil && rows.Extends && r.readable() {
+	if rows != nil && rows.Extends && (r.page.Failed != "" || !r.readable()) {
+		r.fillFrom()
+	} else if rows != nil && rows.Extends {
 		if ok, err := r.fill(root, r.doc); err != nil || !ok {
 			r.problem("%v", orMissing(err))
 		}
 	}
 	if rows != nil {
-		if keep, err := r.holds(rows.Where); err == nil && !keep {
+		if keep, err := r.keeps(rows.Where); err == nil && !keep {
 			return nil
 		}
 	}
 	r.result(key)
 	return nil
+}
+
+// unpackCarry reads a request's carried row.
+func unpackCarry(raw []byte) (key shoal.Digest, c *carried, err error) {
+	c = &carried{}
+	if err := json.Unmarshal(raw, c); err != nil {
+		return key, nil, fmt.Errorf("the carried row: %w", err)
+	}
+	if n, err := hex.Decode(key[:], []byte(c.Key)); err != nil || n != len(key) {
+		return key, nil, fmt.Errorf("the carried row has no key")
+	}
+	return key, c, nil
+}
+
+// fillFrom fills the fields that need no document: what became of the request.
+func (r *reader) fillFrom() {
+	for i := range r.plan.fields {
+		f := &r.plan.fields[i]
+		if f.From == "" {
+			continue
+		}
+		from := len(r.values)
+		if ok, err := r.fromResponse(f); err == nil && ok {
+			r.spans[f.Index] = span{from, len(r.values)}
+		} else {
+			r.values = r.values[:from]
+		}
+	}
 }
 
 func (r *reader) readable() bool {
@@ -239,8 +272,10 @@ func (r *reader) rowMap() map[string]any {
 }
 
 // field appends one field's value as JSON; false: there is none.
-func (r *reader) field(i int, f *fieldPlan, scope *node, m matches) (bool, error) {
+func (r *reader) field(f *fieldPlan, scope *node, m matches) (bool, error) {
 	switch {
+	case f.object != nil:
+		return r.objects(f, scope, m)
 	case f.Value != nil:
 		v, err := f.Value.Eval(r.envFor(f.Value.Uses))
 		if err != nil || v == nil {
@@ -253,10 +288,14 @@ func (r *reader) field(i int, f *fieldPlan, scope *node, m matches) (bool, error
 		return true, nil
 	case f.From != "":
 		return r.fromResponse(f)
-	case f.Path != "":
+	case f.Path != "" && r.plan.Format == crawler.CSV:
+		return r.fromColumn(f)
+	case f.Path != "" || f.JQ != nil || f.data != nil:
 		return r.fromJSON(f)
-	case r.plan.Format == crawler.XML:
-		return r.fromXML(f, r.xml[i])
+	case f.XPath != nil:
+		return r.fromXPath(f, scope)
+	case r.plan.Format == crawler.XML && !r.plan.Tree:
+		return r.fromXML(f, r.xml[f.at])
 	case f.Element:
 		return r.fromElements(f, scope, m)
 	}
@@ -266,20 +305,26 @@ func (r *reader) field(i int, f *fieldPlan, scope *node, m matches) (bool, error
 // fromResponse reads a field from the answer itself.
 func (r *reader) fromResponse(f *fieldPlan) (bool, error) {
 	switch f.From {
-	case "url":
+	case "url", "final_url":
 		return r.texts(f, r.url)
 	case "request_url":
 		return r.texts(f, r.req.URL)
+	case "redirected":
+		r.values = appendAny(r.values, r.url != r.req.URL)
+	case "error":
+		return r.texts(f, r.page.Failed)
 	case "status":
 		r.values = appendAny(r.values, r.page.Status)
 	case "depth":
 		r.values = appendAny(r.values, r.req.Depth)
 	case "bytes":
 		r.values = appendAny(r.values, len(r.page.Body))
+	case "elapsed":
+		r.values = appendAny(r.values, r.page.Elapsed.Milliseconds())
 	case "content_type":
 		return r.texts(f, r.page.MediaType)
 	case "body":
-		return r.texts(f, string(r.page.Body))
+		return r.texts(f, string(r.body()))
 	default:
 		return r.texts(f, r.named(f.From))
 	}
@@ -303,9 +348,14 @@ func (r *reader) fromElements(f *fieldPlan, scope *node, m matches) (bool, error
 	if scope == nil {
 		return false, nil
 	}
-	nodes := []*node{scope}
-	if f.sel >= 0 {
+	nodes := r.self[:]
+	switch {
+	case f.sel >= 0:
 		nodes = m[f.sel]
+	case f.paths != nil:
+		nodes = underPaths(scope, f.paths, f.List || f.As == crawler.AsCount)
+	default:
+		r.self[0] = scope
 	}
 	if f.As == crawler.AsCount && f.Attr == "" {
 		r.values = appendAny(r.values, len(nodes))

@@ -96,6 +96,28 @@ func (r *resolver) resolve(ref string) (string, bool) {
 	return u.String(), true
 }
 
+// fragment returns a fragment, # included, as it stands in a URL. One with a
+// broken percent escape is no fragment to net/url; browsers keep it as it is,
+// and escape only what cannot stand there (https://url.spec.whatwg.org/#fragment-state).
+func (r *resolver) fragment(f string) string {
+	if fragmentBytes.all(f[1:]) {
+		return f
+	}
+	if u, err := r.base.Parse(f); err == nil {
+		return "#" + u.EscapedFragment()
+	}
+	const upper = "0123456789ABCDEF"
+	out := []byte{'#'}
+	for i := 1; i < len(f); i++ {
+		if c := f[i]; c > ' ' && c < 0x7f && c != '"' && c != '<' && c != '>' && c != '`' {
+			out = append(out, c)
+		} else {
+			out = append(out, '%', upper[c>>4], upper[c&15])
+		}
+	}
+	return string(out)
+}
+
 // fast resolves the common forms; false: not one of them.
 func (r *resolver) fast(ref string) (string, bool) {
 	path, query := ref, ""

@@ -11,7 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/tidwall/gjson"
 	"golang.org/x/net/html"
 
 	"shoal/internal/crawler"
@@ -22,42 +21,7 @@ const maxItems = 50_000
 
 // many appends a JSON array of the elements' values, or their number.
 func (r *reader) many(f *fieldPlan, nodes []*node) (bool, error) {
-	start, n := len(r.values), 0
-	r.values = append(r.values, '[')
-	clear(r.unique)
-	for _, el := range nodes {
-		if n >= maxItems {
-			r.problem("field %s has more than %d items; those beyond are left out", f.Name, maxItems)
-			break
-		}
-		from := len(r.values)
-		if n > 0 {
-			r.values = append(r.values, ',')
-		}
-		item := len(r.values)
-		ok, err := r.element(f, el)
-		if err != nil {
-			return false, err
-		}
-		if ok && f.Unique {
-			if _, dup := r.unique[string(r.values[item:])]; dup {
-				ok = false
-			} else {
-				r.unique[string(r.values[item:])] = struct{}{}
-			}
-		}
-		if !ok {
-			r.values = r.values[:from]
-			continue
-		}
-		n++
-	}
-	if f.As == crawler.AsCount {
-		r.values = appendAny(r.values[:start], n)
-		return true, nil
-	}
-	r.values = append(r.values, ']')
-	return true, nil
+	return r.several(f, len(nodes), func(i int) (bool, error) { return r.element(f, nodes[i]) })
 }
 
 // element appends the value of one element or of its attribute.
@@ -92,6 +56,9 @@ func (r *reader) element(f *fieldPlan, n *node) (bool, error) {
 			return false, fmt.Errorf("render: %w", err)
 		}
 		return r.texts(f, b.String())
+	}
+	if r.plan.Format == crawler.XML && f.As == crawler.AsRaw {
+		return r.texts(f, string(rawText(nil, n)))
 	}
 	r.tmp = appendText(r.tmp[:0], n, f.As == crawler.AsText)
 	if len(r.tmp) == 0 {
@@ -130,11 +97,7 @@ func (r *reader) link(f *fieldPlan, ref string) bool {
 
 func (r *reader) appendURL(abs, fragment string) bool {
 	if len(fragment) > 1 && !fragmentBytes.all(fragment[1:]) {
-		u, err := r.links.resolver.base.Parse(fragment)
-		if err != nil {
-			return false
-		}
-		fragment = "#" + u.EscapedFragment()
+		fragment = r.links.resolver.fragment(fragment)
 	}
 	r.tmp = append(r.tmp[:0], abs...)
 	if len(fragment) > 1 {
@@ -236,7 +199,11 @@ func (r *reader) convert(dst []byte, f *fieldPlan, s string) ([]byte, bool) {
 		if r.links.resolver == nil {
 			return appendString(dst, s), true
 		}
-		abs, ok := r.links.resolver.resolve(trim(s))
+		ref, fragment := splitFragment(trim(s))
+		abs, ok := r.links.resolver.resolve(ref)
+		if len(fragment) > 1 {
+			abs += r.links.resolver.fragment(fragment)
+		}
 		return appendString(dst, abs), ok
 	case crawler.AsJSON:
 		if !json.Valid([]byte(s)) {
@@ -334,59 +301,4 @@ func sortedKeys(m map[string]any) []string {
 	}
 	sort.Strings(keys)
 	return keys
-}
-
-// readJSON reads rows from a JSON answer by dotted paths.
-func (r *reader) readJSON() error {
-	res, err := newResolver(r.page.URL)
-	if err != nil {
-		return fmt.Errorf("the page's URL: %w", err)
-	}
-	r.links.reset(res, r.url)
-	if !gjson.ValidBytes(r.page.Body) {
-		return fmt.Errorf("the answer is not JSON")
-	}
-	root := gjson.ParseBytes(r.page.Body)
-	if rows := r.plan.Rows; rows != nil {
-		items := []gjson.Result{root}
-		if rows.Each != "" {
-			items = root.Get(rows.Each).Array()
-		}
-		if len(items) == 0 {
-			r.json = root
-			r.page.Explain.rows(r, nil)
-		}
-		for _, item := range items[:min(len(items), maxRows)] {
-			if err := r.jsonRow(item); err != nil {
-				return err
-			}
-		}
-	}
-	return r.followPage()
-}
-
-func (r *reader) jsonRow(item gjson.Result) error {
-	r.newRow()
-	r.json = item
-	if r.plan.Rows.Extends {
-		return r.complete(nil)
-	}
-	return r.oneRow(nil, nil)
-}
-
-// fromJSON reads a field by its path; texts take the usual way, other values
-// keep their type.
-func (r *reader) fromJSON(f *fieldPlan) (bool, error) {
-	v := r.json.Get(f.Path)
-	switch {
-	case !v.Exists() || v.Type == gjson.Null:
-		return false, nil
-	case v.IsArray() && f.List:
-		r.values = append(r.values, v.Raw...)
-		return true, nil
-	case v.Type == gjson.String || !f.plain() || f.As != crawler.AsString && f.As != crawler.AsJSON:
-		return r.texts(f, v.String())
-	}
-	r.values = append(r.values, v.Raw...)
-	return true, nil
 }

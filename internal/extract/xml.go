@@ -9,6 +9,8 @@ import (
 	"io"
 	"strings"
 
+	"golang.org/x/net/html"
+
 	"shoal/internal/crawler"
 )
 
@@ -30,11 +32,43 @@ func (r *reader) readXML() error {
 	if err != nil {
 		return err
 	}
+	if r.plan.Tree {
+		if err := r.readTree(src); err != nil {
+			return err
+		}
+		return r.followPage()
+	}
 	x := newXMLReader(r)
 	if err := x.run(src); err != nil {
 		return err
 	}
 	return r.followPage()
+}
+
+// unpackAll returns the body, gunzipped if it is gzip.
+func unpackAll(body []byte) ([]byte, error) {
+	if !bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
+		return body, nil
+	}
+	src, err := unpack(body)
+	if err != nil {
+		return nil, err
+	}
+	out, err := io.ReadAll(src)
+	if err != nil {
+		return nil, fmt.Errorf("unpack: %w", err)
+	}
+	return out, nil
+}
+
+// rawText appends the text of n as it stands.
+func rawText(dst []byte, n *node) []byte {
+	for m := n; m != nil; m = next(m, n, true) {
+		if m.Type == html.TextNode {
+			dst = append(dst, m.Data...)
+		}
+	}
+	return dst
 }
 
 // unpack returns the body as a stream, gunzipped if it is gzip, bounded.
@@ -200,7 +234,7 @@ func (x *xmlReader) open(t xml.StartElement) error {
 func (x *xmlReader) followAttr(fp *followPlan, attrs []xml.Attr) {
 	for _, a := range attrs {
 		if a.Name.Local == fp.Attr {
-			x.r.take(fp, a.Value, nil, "")
+			x.r.lead(fp, a.Value, nil, "")
 		}
 	}
 }
@@ -246,7 +280,7 @@ func (x *xmlReader) pop() error {
 			if ok, err := x.r.holds(fp.when); err != nil {
 				return err
 			} else if ok {
-				x.r.take(fp, string(text), nil, "")
+				x.r.lead(fp, string(text), nil, "")
 			}
 		}
 	}
@@ -268,8 +302,7 @@ func (x *xmlReader) pop() error {
 }
 
 func (x *xmlReader) row() error {
-	if x.r.rows >= maxRows {
-		x.r.problem("the page has more than %d rows; those beyond are left out", maxRows)
+	if !x.r.room() {
 		return nil
 	}
 	x.r.newRow()

@@ -90,6 +90,9 @@ func (s *Service) committed(ctx context.Context, ses *session, page *shoal.Page,
 		ses.seen.Mark(page.TaskSeq, page.Found)
 		ses.announce(r.Found)
 	}
+	if page.NoNewRows > 0 {
+		ses.countQuiet(page.TaskSeq, r.Stored, page.NoNewRows)
+	}
 	if r.TaskEnded {
 		ses.forget(page.TaskSeq)
 	}

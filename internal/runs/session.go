@@ -17,6 +17,8 @@ const (
 	linger = 10 * time.Second
 	// maxTasks is how many tasks a session keeps.
 	maxTasks = 1024
+	// maxQuiet is for how many tasks a session counts pages without new rows.
+	maxQuiet = 100_000
 )
 
 // sessions are the runs that this process works for.
@@ -179,6 +181,8 @@ type session struct {
 	slots   map[int]bool // those that a job of this process works
 	notes   map[string]bool
 	cuts    map[requestID]int
+	quiet   map[int64]int // pages in a row without a new row, by task
+	done    map[int64]int // tasks that such pages ended, and after how many
 }
 
 // requestID names a request of the run.
@@ -188,6 +192,7 @@ func newSession(id shoal.RunID) *session {
 	ses := &session{
 		id: id, drained: make(chan struct{}), gone: make(chan struct{}), work: make(chan struct{}, 64),
 		tasks: map[int64]*crawl.Task{}, workers: map[*worker]bool{}, slots: map[int]bool{}, notes: map[string]bool{}, cuts: map[requestID]int{},
+		quiet: map[int64]int{}, done: map[int64]int{},
 	}
 	ses.ctx, ses.cancel = context.WithCancel(context.Background())
 	return ses
@@ -247,6 +252,34 @@ func (ses *session) forget(seq int64) {
 	ses.mu.Lock()
 	defer ses.mu.Unlock()
 	delete(ses.tasks, seq)
+	delete(ses.quiet, seq)
+	delete(ses.done, seq)
+}
+
+// countQuiet notes whether a page had new rows, for crawlers that end a task
+// when limit pages in a row had none. After a restart it begins anew, which
+// costs at most as many pages again.
+func (ses *session) countQuiet(task int64, stored, limit int) {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	if stored > 0 {
+		delete(ses.quiet, task)
+		return
+	}
+	if len(ses.quiet) >= maxQuiet {
+		clear(ses.quiet)
+	}
+	if ses.quiet[task]++; ses.quiet[task] >= limit {
+		ses.done[task] = limit
+	}
+}
+
+// ended returns after how many pages without a new row the task has ended; 0:
+// it has not.
+func (ses *session) ended(task int64) int {
+	ses.mu.Lock()
+	defer ses.mu.Unlock()
+	return ses.done[task]
 }
 
 // take makes the caller the one job of this process that works a slot.

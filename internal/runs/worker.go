@@ -197,6 +197,10 @@ func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
 		return
 	}
 	url := task.URL(work)
+	if n := w.ses.ended(work.TaskSeq); n > 0 {
+		w.submit(commits, w.noMore(work, url, n))
+		return
+	}
 	w.url.Store(&url)
 	work.Request.Attempts += w.ses.cutsOf(work)
 	step := w.step(ctx, task, work)
@@ -241,6 +245,15 @@ func (w *worker) unusable(work *shoal.Work, err error) *shoal.Page {
 	return &shoal.Page{
 		TaskSeq: work.TaskSeq, RequestSeq: work.Request.Seq, End: shoal.PageFailed, At: w.s.now(), Desc: err.Error(),
 		Log: shoal.RequestLog{Task: work.TaskSeq, URL: work.Request.URL, Error: err.Error()},
+	}
+}
+
+// noMore ends a task whose last n pages gave nothing new, without the request.
+func (w *worker) noMore(work *shoal.Work, url string, n int) *shoal.Page {
+	return &shoal.Page{
+		TaskSeq: work.TaskSeq, RequestSeq: work.Request.Seq, End: shoal.PageDone, At: w.s.now(),
+		CloseTask: true, CloseReason: shoal.TaskCompleted, Desc: fmt.Sprintf("Ended: the last %d pages gave no new row.", n),
+		Log: shoal.RequestLog{Task: work.TaskSeq, URL: url, Error: fmt.Sprintf("not requested: the last %d pages gave no new row", n)},
 	}
 }
 
