@@ -15,9 +15,13 @@ import (
 // stored with a prefix.
 var reserved = []string{"id", "object", "squid", "run", "task", "scraping_time"}
 
+// ReservedPrefix begins the stored name of a field that is named like a member
+// of the envelope; expressions know it by both names.
+const ReservedPrefix = "result_"
+
 func attributeName(field string) string {
 	if slices.Contains(reserved, field) {
-		return "result_" + field
+		return ReservedPrefix + field
 	}
 	return field
 }

@@ -141,6 +141,15 @@ const (
 // Scopes are the scopes' names.
 var Scopes = []string{string(ScopeAny), string(ScopeHost), string(ScopeDomain), string(ScopePrefix)}
 
+// What a follow rule does with addresses that look like traps: calendars, reply
+// forms, log-ins that lead back, sort orders, print views.
+const (
+	TrapsAvoid  = "avoid"
+	TrapsFollow = "follow"
+)
+
+var trapWords = []string{TrapsAvoid, TrapsFollow}
+
 // Source is where in an answer, or within a row, a text is looked for. At most
 // one of Select, XPath, Path, JQ and Header is set.
 type Source struct {

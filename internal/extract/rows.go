@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"shoal"
@@ -266,7 +267,11 @@ func (r *reader) rowMap() map[string]any {
 			// Our own encoder wrote it; a failure would leave nil, as a missing value is.
 			_ = json.Unmarshal(r.values[s.from:s.to], &v)
 		}
-		m[r.pl.program.Info.Result[i].Name] = v
+		name := r.pl.program.Info.Result[i].Name
+		m[name] = v
+		if plain, ok := strings.CutPrefix(name, crawler.ReservedPrefix); ok {
+			m[plain] = v // the name that the definition gave the field
+		}
 	}
 	return m
 }
