@@ -229,7 +229,7 @@ type rowsDef struct {
 	// The rows as a jq program, on JSON pages and in data: each value it gives is a row.
 	JQ text `yaml:"jq"`
 	// What the page holds, as JSON items that are the rows: jsonld, microdata or opengraph, {script, match} for JSON in a
-	// script, or what Shoal reads of any page: article, contacts, tables, products, links, on JSON pages records.
+	// script, or what Shoal reads of any page: article, contacts, tables, products, links, on JSON pages records, on text pages feed.
 	Data *dataDef `yaml:"data"`
 	// Settings of what data names, by name, as templates over params.
 	Options ordered[text] `yaml:"options"`

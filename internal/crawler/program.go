@@ -216,7 +216,7 @@ const (
 
 // Things are the kinds of data that Shoal finds on pages of any site, whose
 // readers extract has; each with the format of its pages.
-var Things = map[string]Format{"article": HTML, "contacts": HTML, "tables": HTML, "products": HTML, "links": HTML, "records": JSON}
+var Things = map[string]Format{"article": HTML, "contacts": HTML, "tables": HTML, "products": HTML, "links": HTML, "records": JSON, "feed": Text}
 
 // Data is what a page holds, as JSON items: embedded JSON, or one of Things.
 type Data struct {

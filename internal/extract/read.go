@@ -412,23 +412,24 @@ func (r *reader) oneRow(scope *node, m matches) error {
 }
 
 func (r *reader) readText() error {
-	r.links.reset(nil, r.url)
-	res, err := newResolver(r.page.URL)
-	if err != nil {
+	if err := r.noDocument(); err != nil {
 		return fmt.Errorf("the page's URL: %w", err)
 	}
-	r.links.resolver = res
-	if r.plan.Rows != nil {
-		if r.plan.Rows.Extends {
-			if err := r.complete(nil); err != nil {
-				return err
-			}
-		} else {
-			r.newRow()
-			if err := r.oneRow(nil, nil); err != nil {
-				return err
-			}
-		}
+	if err := r.textRows(); err != nil {
+		return err
 	}
 	return r.followPage()
+}
+
+func (r *reader) textRows() error {
+	switch {
+	case r.plan.Rows == nil:
+		return nil
+	case r.plan.Rows.Extends:
+		return r.complete(nil)
+	case r.plan.data != nil:
+		return r.dataRows(nil)
+	}
+	r.newRow()
+	return r.oneRow(nil, nil)
 }
