@@ -44,7 +44,7 @@ func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req
 				Message: fe.Message, Tries: fe.Tries, Err: fe})
 			return
 		}
-		c.disallowed(s, w, req, fe)
+		c.disallowed(s, t, w, req, fe)
 	case fetch.FailCircuitOpen:
 		c.outage(s, t, w, req, fe)
 	default:
@@ -82,9 +82,14 @@ func (c *Crawl) giveUp(s *Step, t *Task, w *shoal.Work, req *shoal.Request, fe *
 
 // disallowed ends a request that robots.txt forbids: nobody failed, and there
 // is nothing to collect.
-func (c *Crawl) disallowed(s *Step, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
+func (c *Crawl) disallowed(s *Step, t *Task, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
 	page := c.page(w, req)
 	page.Desc, page.Log.Error = fe.Message, fe.Message
+	// The row that waited for the page is a result without it.
+	out, err := c.plan.Read(&t.extract, req, &extract.Page{URL: req.URL, RequestURL: req.URL, Failed: fe.Message})
+	if err == nil {
+		page.Rows = out.Rows
+	}
 	if w.First {
 		s.Note = fe.Message
 	}

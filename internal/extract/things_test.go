@@ -1,0 +1,213 @@
+package extract
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"shoal/internal/fixtures"
+)
+
+// thingsOn reads a fixture's page.
+func thingsOn[T any](t *testing.T, h http.Handler, path, name string, options map[string]string) []T {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://site.example"+path, nil))
+	return thingsIn[T](t, "http://site.example"+path, w.Body.String(), name, options)
+}
+
+func thingsIn[T any](t *testing.T, url, text, name string, options map[string]string) []T {
+	t.Helper()
+	p := thingPage{body: []byte(text), url: url, options: options}
+	if name != "records" && name != "feed" {
+		p.root = parseHTML(p.body)
+	}
+	var err error
+	if p.res, err = newResolver(url); err != nil {
+		t.Fatal(err)
+	}
+	list := []T{}
+	for _, b := range things[name](p) {
+		var v T
+		if err := json.Unmarshal(b, &v); err != nil {
+			t.Fatalf("%s: %v", b, err)
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+type tableOut struct {
+	Table   int
+	Caption string
+	Headers []string
+	Cells   []*string
+	Record  map[string]any
+	Row     int
+}
+
+func TestTables(t *testing.T) {
+	rows := thingsOn[tableOut](t, fixtures.Static(), "/tables.html", "tables", nil)
+	var got []fixtures.Table
+	for _, r := range rows {
+		if r.Row == 1 {
+			got = append(got, fixtures.Table{Caption: r.Caption, Headers: r.Headers})
+		}
+		var cells []string
+		for _, c := range r.Cells {
+			if c == nil {
+				c = new("")
+			}
+			cells = append(cells, *c)
+		}
+		got[r.Table-1].Rows = append(got[r.Table-1].Rows, cells)
+	}
+	if diff := cmp.Diff(fixtures.StaticTables, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTablesOfOtherMakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		html string
+		want []string // records
+	}{
+		"standing": {`<table><tr><th>UPC:</th><td>a8</td></tr><tr><th>Price</th><td>£5</td></tr></table>`, []string{`{"Price":"£5","UPC":"a8"}`}},
+		"one row":  {`<table><tr><td>a<td>b</table>`, nil},
+		"no heads": {`<table><tr><td>a<td>b<tr><td>c<td>d</table>`, []string{`{"column_1":"a","column_2":"b"}`, `{"column_1":"c","column_2":"d"}`}},
+		"row heads": {`<table><tr><td><th>Mon<th>Tue<tr><th>Ada<td>1<td>2<tr><th>Bo<td>3<td></table>`,
+			[]string{`{"Mon":"1","Tue":"2","column_1":"Ada"}`, `{"Mon":"3","Tue":null,"column_1":"Bo"}`}},
+		"equal heads": {`<table><tr><th>A<th>A<th><tr><td>1<td>2<td>3</table>`, []string{`{"A":"1","A_2":"2","column_3":"3"}`}},
+		"title rows":  {`<table><tr><th>A<th>B<th>C<tr><td colspan=3>Group<tr><td>1<td>2<td>3</table>`, []string{`{"A":"1","B":"2","C":"3"}`}},
+		"huge spans":  {`<table><tr><th>A<th>B<tr><td rowspan=99999999>1<td colspan=-3>2<tr><td>3</table>`, []string{`{"A":"1","B":"2"}`, `{"A":"1","B":"3"}`}},
+		"layout":      {`<table role=presentation><tr><td>a<td>b<tr><td>c<td>d</table>`, nil},
+	} {
+		var got []string
+		for _, r := range thingsIn[tableOut](t, "http://h/", c.html, "tables", nil) {
+			b, err := json.Marshal(r.Record)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(b))
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	wide := `<table><tr>` + strings.Repeat(`<td colspan=1000 rowspan=60000>x`, 2000) + strings.Repeat(`<tr><td>y`, 2000) + `</table>`
+	if rows := thingsIn[tableOut](t, "http://h/", wide, "tables", nil); len(rows) > 2000 {
+		t.Errorf("%d rows of a table of spans", len(rows))
+	}
+}
+
+func TestRecords(t *testing.T) {
+	for body, want := range map[string]string{
+		`[{"a":1},{"a":2}]`: `{"a":1} {"a":2}`,
+		`{"meta":{"total":2},"results":[{"a":1}],"facets":[{"x":1},{"x":2}]}`:        `{"a":1}`,
+		`{"response":{"docs":[{"a":1}]}}`:                                            `{"a":1}`,
+		`{"data":{"ships":{"edges":[{"cursor":"x","node":{"a":1}}],"pageInfo":{}}}}`: `{"a":1}`,
+		`{"short":[{"x":1}],"long":[{"a":1},{"a":2}]}`:                               `{"a":1} {"a":2}`,
+		`{"items":[]}`:             ``,
+		`{"a":1}`:                  `{"a":1}`,
+		"{\"a\":1}\n\n{\"a\":2}\n": `{"a":1} {"a":2}`,
+		`"text"`:                   ``,
+		`not json`:                 ``,
+	} {
+		var got []string
+		for _, r := range thingsIn[struct{ Record json.RawMessage }](t, "http://h/", body, "records", nil) {
+			got = append(got, string(r.Record))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%s: %s, want %s", body, s, want)
+		}
+	}
+	for path, want := range map[string]string{"x.y": `1 2`, "x": `[1,2] 3`, "nowhere": ``} {
+		var got []string
+		for _, r := range thingsIn[struct{ Record json.RawMessage }](t, "http://h/", `{"x":{"y":[1,2],"z":3}}`, "records", map[string]string{"items": path}) {
+			got = append(got, string(r.Record))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%s: %s, want %s", path, s, want)
+		}
+	}
+}
+
+func TestLinks(t *testing.T) {
+	list := thingsIn[pageLink](t, "http://h.example/dir/", `<a href="a#x">A <b>link</b></a><a href=a>again</a><a href="//other.example/"><img alt="Other"></a><a href="#here">no</a><a href="mailto:x@y">no</a>
+<iframe src=f></iframe><img src=i.png><area href=m alt=Map><a href="http://www.h.example/w?utm_source=x" rel="nofollow" title=T></a>`, "links", nil)
+	var got []string
+	for _, l := range list {
+		got = append(got, strings.Join([]string{l.URL, l.Text, l.Kind, l.Rel, l.Fragment, map[bool]string{true: "in", false: "out"}[l.Internal]}, "|"))
+	}
+	want := []string{"http://h.example/dir/a|A link|link||x|in", "http://other.example/|Other|link|||out", "http://h.example/dir/f||frame|||in", "http://h.example/dir/m|Map|link|||in", "http://www.h.example/w|T|link|nofollow||in"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if n := len(thingsIn[pageLink](t, "http://h/", `<img src=i.png><script src=s.js></script><link rel=stylesheet href=c.css><link rel=canonical href=x>`, "links", map[string]string{"kinds": "all"})); n != 3 {
+		t.Error(n)
+	}
+}
+
+func TestFeeds(t *testing.T) {
+	s := fixtures.Feeds(15)
+	for path, dialect := range map[string]string{"/rss.xml": "rss", "/rdf.xml": "rdf", "/atom.xml": "atom", "/old.xml": "rss", "/feed.json": "json"} {
+		list := thingsOn[feedEntry](t, s, path, "feed", nil)
+		if len(list) != len(s.Entries) {
+			t.Errorf("%s: %d entries of %d", path, len(list), len(s.Entries))
+			continue
+		}
+		for i, e := range s.Entries {
+			got := list[i]
+			want := feedEntry{ID: got.ID, URL: "http://site.example" + e.Path, Title: e.Title, Summary: e.Summary, Feed: got.Feed}
+			if path != "/old.xml" {
+				want.Authors, want.Content, want.Categories = []string{e.Author}, e.Content, e.Categories
+				want.Published, want.Updated = got.Published, got.Updated
+				if got.Published == "" || dialect != "rdf" && got.ID != e.ID {
+					t.Errorf("%s: %q of %q", path, got.Published, got.ID)
+				}
+			}
+			if e.Enclosure != "" && dialect != "rdf" && path != "/old.xml" {
+				want.Enclosure = &enclosure{URL: "http://site.example" + e.Enclosure, Type: "audio/mpeg", Bytes: int64(e.Bytes)}
+			}
+			if dialect == "rss" && path != "/old.xml" {
+				want.Image = "http://media.invalid/x.jpg"
+			}
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(feedHead{})); diff != "" {
+				t.Errorf("%s %d: %s", path, i, diff)
+			}
+			if got.Feed.Dialect != dialect || !strings.HasPrefix(got.Feed.Title, "The Bay") {
+				t.Errorf("%s: %+v", path, got.Feed)
+			}
+		}
+	}
+	for text, want := range map[string]int{"": 0, "<html><body><p>no feed": 0, "<rss><channel><item><title>cut": 0, "<rss><channel><item><title>A</title></item><item><title>cut off": 1,
+		"<feed xmlns='http://www.w3.org/2005/Atom'><entry><title type='xhtml'><div>A <b>b</b></div></title></entry>": 1, `{"version":"x","items":[{}]}`: 0} {
+		if n := len(thingsIn[feedEntry](t, "http://h/", text, "feed", nil)); n != want {
+			t.Errorf("%q: %d entries", text, n)
+		}
+	}
+}
+
+func TestThingsOnHostilePages(t *testing.T) {
+	pages := []string{"", "<", strings.Repeat("<table><tr><td>", 3000), strings.Repeat("<div>", 20000) + "text", strings.Repeat("<p>word word word <a href=x>y</a>", 20000),
+		strings.Repeat("<article><h2><a href=x>t</a></h2>", 2000), "<script type=application/ld+json>" + strings.Repeat("[", 50000) + "</script>", strings.Repeat("a@b.de +49 30 901820 ", 50_000)}
+	for _, text := range pages {
+		for name := range things {
+			thingsIn[map[string]any](t, "http://h/", text, name, nil)
+		}
+	}
+}
+
+func FuzzThings(f *testing.F) {
+	f.Add("<table><tr><th>a<td rowspan=3>b</table><a href=mailto:a@b.de>x</a>")
+	f.Add(`<script type="application/ld+json">{"@type":"Product","offers":[{"price":"1"}]}</script>`)
+	f.Fuzz(func(t *testing.T, text string) {
+		for name := range things {
+			thingsIn[map[string]any](t, "http://h/", text, name, nil)
+		}
+	})
+}
