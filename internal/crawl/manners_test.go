@@ -175,3 +175,28 @@ func TestRobotsThatFailsLaterIsWaitedFor(t *testing.T) {
 		t.Errorf("step %+v, want a site that was never reached", s)
 	}
 }
+
+// The cookies of a run task are its own: two tasks of a run never share them,
+// and all requests of one task do.
+func TestCookiesAreOfOneTask(t *testing.T) {
+	url := site(t, func(w http.ResponseWriter, r *http.Request) {
+		if c, err := r.Cookie("who"); err == nil {
+			fmt.Fprintf(w, "<html><ul><li><a href=/x>%s</a></li></ul>", c.Value)
+			return
+		}
+		http.SetCookie(w, &http.Cookie{Name: "who", Value: strings.Trim(r.URL.Path, "/"), Path: "/"})
+	})
+	c := open(t)
+	tasks := map[string]*crawl.Task{}
+	for _, name := range []string{"first", "second"} {
+		w := work(url + "/" + name)
+		tasks[name] = task(t, c, w)
+		c.Do(t.Context(), tasks[name], w, nil)
+	}
+	for name, tk := range tasks {
+		s := c.Do(t.Context(), tk, &shoal.Work{TaskSeq: 3, Request: shoal.Request{Seq: 1, URL: url + "/", Page: "list"}}, nil)
+		if s.Page == nil || len(s.Page.Found) != 1 || !strings.Contains(string(s.Page.Found[0].Carry), name) {
+			t.Errorf("the %s task's page is %+v", name, s.Page)
+		}
+	}
+}

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 
 	"golang.org/x/net/publicsuffix"
 
 	"shoal"
 	"shoal/internal/extract"
+	"shoal/internal/fetch"
 )
 
 // Task is what the requests of one run task share: its params, its first
@@ -19,7 +18,7 @@ import (
 type Task struct {
 	extract extract.Task
 	start   shoal.Request
-	jar     http.CookieJar
+	jar     *fetch.Jar
 }
 
 // Task makes the shared state of w's run task. The error says what is
@@ -35,9 +34,7 @@ func (c *Crawl) Task(w *shoal.Work) (*Task, error) {
 		return nil, err
 	}
 	t.start = start
-	if t.jar, err = cookiejar.New(&cookiejar.Options{PublicSuffixList: publicsuffix.List}); err != nil {
-		return nil, err
-	}
+	t.jar = fetch.NewJar()
 	return t, c.giveCookies(t)
 }
 

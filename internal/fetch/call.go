@@ -158,11 +158,11 @@ func (c *call) cookies(u *url.URL) string {
 	if c.policy.Cookies == nil {
 		return ""
 	}
-	r := http.Request{Header: http.Header{}}
-	for _, cookie := range c.policy.Cookies.Cookies(u) {
-		r.AddCookie(cookie)
+	cookies := c.policy.Cookies.Cookies(u)
+	if len(cookies) == 0 {
+		return ""
 	}
-	return r.Header.Get("Cookie")
+	return cookieHeader(cookies)
 }
 
 // shown is a URL as it is reported: without password and fragment.

@@ -33,7 +33,7 @@ func (c *call) exchange(parent context.Context, at *origin, p pass) (*Response, 
 	defer res.Body.Close()
 	w.body()
 	if c.policy.Cookies != nil {
-		if cookies := res.Cookies(); len(cookies) > 0 {
+		if cookies := cookiesOf(res.Header); len(cookies) > 0 {
 			c.policy.Cookies.SetCookies(c.hop.url, cookies)
 		}
 	}

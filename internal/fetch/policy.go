@@ -40,7 +40,8 @@ type Policy struct {
 	// Header is sent with every request; an empty value removes a default one.
 	// A Request's own headers win.
 	Header map[string]string
-	// Cookies belong to the caller, one jar per run task; nil: none are kept.
+	// Cookies belong to the caller, one jar per run task (NewJar); nil: none are
+	// kept.
 	Cookies http.CookieJar
 }
 
