@@ -13,6 +13,10 @@ import (
 	"shoal/internal/fetch"
 )
 
+// unavailableWait is how long a page that is answered 503 is left alone, longer
+// each time.
+const unavailableWait = 5 * time.Second
+
 // failed decides what a request that was made at began and has no answer means.
 func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req *shoal.Request, began time.Time, err error) {
 	if cut := ctx.Err(); cut != nil {
@@ -31,8 +35,8 @@ func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req
 	}
 	switch fe.Failure {
 	case fetch.FailTooMany:
-		if c.brokenPage(req, began, fe) {
-			c.giveUp(s, t, w, req, fe)
+		if c.answersOthers(req, began, fe) {
+			c.unavailable(s, t, w, req, fe)
 			return
 		}
 		s.Hold = Hold{Reason: shoal.ReasonTooManyRequests, RetryAfter: fe.RetryAfter,
@@ -53,13 +57,24 @@ func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req
 	}
 }
 
-// brokenPage reports whether a 503 is the page's own: the site named no time to
-// come back, and it answered other requests while this one was tried again and
-// again. To wait for such a page would be to wait for ever.
-func (c *Crawl) brokenPage(req *shoal.Request, began time.Time, fe *fetch.Error) bool {
+// answersOthers reports whether a 503 may be the page's own: the site named no
+// time to come back, and it answered other requests while this one was tried
+// again and again.
+func (c *Crawl) answersOthers(req *shoal.Request, began time.Time, fe *fetch.Error) bool {
 	now := c.now()
 	away, known := c.answered.since(hostOf(req.URL), now)
 	return fe.Status == http.StatusServiceUnavailable && fe.RetryAfter == 0 && fe.Tries > 1 && known && now.Add(-away).After(began)
+}
+
+// unavailable handles a page that is answered 503 where others are served. It may
+// be that the site sheds load: the page is tried again later. When that does not
+// help it is the page, and holding the run for it would be for ever.
+func (c *Crawl) unavailable(s *Step, t *Task, w *shoal.Work, req *shoal.Request, fe *fetch.Error) {
+	if req.Attempts+1 >= maxCuts {
+		c.giveUp(s, t, w, req, fe)
+		return
+	}
+	s.Cut, s.Wait = true, time.Duration(req.Attempts+1)*unavailableWait
 }
 
 // giveUp ends the request as failed. A row that waited for this page is
@@ -69,7 +84,7 @@ func (c *Crawl) giveUp(s *Step, t *Task, w *shoal.Work, req *shoal.Request, fe *
 	page.End = shoal.PageFailed
 	page.Unreached = fe.Unreached()
 	page.Desc = fe.Message
-	page.Log.Error, page.Log.Status = fe.Message, fe.Status
+	page.Log.Error, page.Log.Status, page.Log.Bytes = fe.Message, fe.Status, fe.WireBytes
 	if fe.Tries > 1 {
 		page.Log.Attempt = fe.Tries
 	}

@@ -100,15 +100,18 @@ func TestTwoRunsShareAHostsBudget(t *testing.T) {
 	}
 }
 
-// A page that answers 503 for ever, on a site that is well, must not hold the run.
+// A page that answers 503 for ever, on a site that is well, is tried again a few
+// times later and must not hold the run.
 func TestPageThatIsAlwaysUnavailableIsGivenUp(t *testing.T) {
 	t.Parallel()
-	other := make(chan struct{})
-	var once sync.Once
+	met := make(chan struct{}, 1)
 	url := site(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/broken":
-			once.Do(func() { <-other })
+			select {
+			case met <- struct{}{}:
+			default:
+			}
 			w.WriteHeader(503)
 		case "/robots.txt":
 			http.NotFound(w, r)
@@ -116,22 +119,43 @@ func TestPageThatIsAlwaysUnavailableIsGivenUp(t *testing.T) {
 			fmt.Fprint(w, "fine")
 		}
 	})
-	c := open(t)
-	do := func(path string) crawl.Step {
+	p, err := crawler.Compile("pages.yaml", []byte(strings.Replace(definition, "start:", "fetch: {retries: 1}\nstart:", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, _ := newEngine(t, nil)
+	c, err := e.Open(shoal.CrawlerVersion{PK: 2, Slug: "pages", Definition: p.Source}, shoal.RunSettings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do := func(path string, attempts int) crawl.Step {
 		w := work(url + path)
+		w.Request.Attempts = attempts
 		return c.Do(t.Context(), task(t, c, w), w, nil)
 	}
-	var all sync.WaitGroup
-	all.Go(func() {
-		s := do("/broken")
-		if s.Hold.Reason != "" || s.Page == nil || s.Page.End != shoal.PageFailed || !strings.Contains(s.Page.Desc, "503") || s.Page.Unreached {
-			t.Errorf("step %+v, want a failed page", s)
+	for attempts := range 3 {
+		var all sync.WaitGroup
+		all.Go(func() {
+			<-met
+			do("/fine", 0)
+		})
+		s := do("/broken", attempts)
+		all.Wait()
+		switch {
+		case s.Hold.Reason != "":
+			t.Fatalf("attempt %d holds the run: %+v", attempts+1, s.Hold)
+		case attempts < 2 && (s.Page != nil || !s.Cut || s.Wait != time.Duration(attempts+1)*5*time.Second):
+			t.Errorf("attempt %d: step %+v, want it tried again later", attempts+1, s)
+		case attempts == 2 && (s.Page == nil || s.Page.End != shoal.PageFailed || !strings.Contains(s.Page.Desc, "503")):
+			t.Errorf("attempt %d: step %+v, want a failed page", attempts+1, s)
 		}
-	})
-	all.Go(func() { do("/fine"); close(other) })
-	all.Wait()
+		select { // what the page's later tries left
+		case <-met:
+		default:
+		}
+	}
 	// Where nothing else is answered meanwhile, the site is overloaded and waited for.
-	if s := do("/broken"); s.Hold.Reason != shoal.ReasonTooManyRequests {
+	if s := do("/broken", 2); s.Hold.Reason != shoal.ReasonTooManyRequests {
 		t.Errorf("step %+v, want the run to wait", s)
 	}
 }

@@ -180,23 +180,32 @@ func isZstd(b []byte) bool {
 	return len(b) == 4 && (bytes.Equal(b, []byte{0x28, 0xb5, 0x2f, 0xfd}) || b[0]&0xf0 == 0x50 && bytes.Equal(b[1:], []byte{0x2a, 0x4d, 0x18}))
 }
 
-// unzipFile unpacks text that is a gzip file of its own (sitemap.xml.gz), which
-// is no Content-Encoding. What does not unpack stays as it is.
+// unzipFile unpacks text that is a gzip file of its own, which is no
+// Content-Encoding: by its name (sitemap.xml.gz), or because it is labelled as the
+// text within. What does not unpack stays as it is.
 func unzipFile(buf *buffer, resp *Response, path string, limit int64) (*buffer, error) {
-	path = strings.ToLower(path)
-	if !bytes.HasPrefix(buf.bytes(), gzipMagic) || !(strings.HasSuffix(path, ".xml.gz") || strings.HasSuffix(path, ".txt.gz")) {
+	if !bytes.HasPrefix(buf.bytes(), gzipMagic) {
+		if isGzip(resp.MediaType) && len(buf.bytes()) > 0 {
+			resp.MediaType = sniff(buf.bytes()) // the server unpacked it, or the connection did
+		}
 		return buf, nil
 	}
+	if !isText(resp.MediaType) && !zippedText(path) {
+		return buf, nil
+	}
+	b := bufio.NewReader(bytes.NewReader(buf.bytes()))
 	z := gunzips.Get().(*gzip.Reader)
 	defer gunzips.Put(z)
-	if z.Reset(bytes.NewReader(buf.bytes())) != nil {
+	if reset(z, b) != nil {
 		return buf, nil
 	}
 	out := newBuffer(4 * len(buf.bytes()))
-	switch err := out.fill(z, limit); err {
+	switch err := out.fill(&members{z, b}, limit); err {
 	case nil:
 		buf.release()
-		resp.MediaType = sniff(out.bytes())
+		if !isText(resp.MediaType) {
+			resp.MediaType = sniff(out.bytes())
+		}
 		return out, nil
 	case errTooLarge:
 		out.release()
@@ -206,4 +215,21 @@ func unzipFile(buf *buffer, resp *Response, path string, limit int64) (*buffer, 
 		out.release()
 		return buf, nil
 	}
+}
+
+func isGzip(mediaType string) bool {
+	return mediaType == "application/gzip" || mediaType == "application/x-gzip"
+}
+
+// zippedText reports whether a file's name says that it is text in gzip.
+func zippedText(path string) bool {
+	name, ok := strings.CutSuffix(strings.ToLower(path), ".gz")
+	if !ok {
+		return false
+	}
+	switch name[strings.LastIndexByte(name, '.')+1:] {
+	case "xml", "txt", "csv", "tsv", "json", "jsonl", "ndjson", "rss", "atom", "html", "htm":
+		return true
+	}
+	return false
 }

@@ -23,6 +23,8 @@ type call struct {
 	passed []string // the URLs redirected from
 	sent   string   // the Cookie header of the last request
 	seen   []string // what was requested, to tell a loop
+	// wasted is the bytes of bodies that did not become a page.
+	wasted int64
 	// latency is what the last exchange's headers took to come.
 	latency time.Duration
 	// cut keeps the first MaxBytes of a longer body instead of failing.

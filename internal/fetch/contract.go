@@ -80,6 +80,7 @@ type Error struct {
 	RetryAfter time.Duration // asked for by the target, or for how long it is left alone; 0 if there is no such time
 	Message    string
 	Tries      int
+	WireBytes  int64 // of the bodies that came in all tries
 	Err        error
 }
 

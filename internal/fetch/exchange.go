@@ -17,7 +17,7 @@ func (c *call) exchange(parent context.Context, at *origin, p pass) (*Response, 
 	}
 	started := p.at
 	o := &c.f.options
-	w := newWatch(cancel, started, o.HeaderTimeout, o.BodyWindow, c.policy.Timeout)
+	w := newWatch(cancel, started, c.headerTimeout(), o.BodyWindow, c.policy.Timeout)
 	defer w.stop()
 
 	host := c.hop.url.Host
@@ -31,6 +31,9 @@ func (c *call) exchange(parent context.Context, at *origin, p pass) (*Response, 
 		return nil, "", noAnswer(host, err, context.Cause(ctx))
 	}
 	defer res.Body.Close()
+	if res.StatusCode < http.StatusOK {
+		return nil, "", failf(FailProtocol, nil, "%s answered %d, which is no answer to a request for a page", host, res.StatusCode)
+	}
 	w.body()
 	if c.policy.Cookies != nil {
 		if cookies := cookiesOf(res.Header); len(cookies) > 0 {
@@ -38,11 +41,11 @@ func (c *call) exchange(parent context.Context, at *origin, p pass) (*Response, 
 		}
 	}
 	if location := res.Header.Get("Location"); location != "" && isRedirect(res.StatusCode) && c.policy.MaxRedirects >= 0 {
-		drain(res.Body)
+		c.wasted += drain(res.Body, w)
 		return &Response{Status: res.StatusCode}, location, nil
 	}
-	if res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
-		drain(res.Body)
+	if refusal(res.StatusCode) {
+		c.wasted += drain(res.Body, w)
 		return nil, "", badStatus(host, res, time.Now())
 	}
 	resp := &Response{URL: shown(c.hop.url), Status: res.StatusCode, Header: res.Header}
@@ -54,10 +57,25 @@ func (c *call) exchange(parent context.Context, at *origin, p pass) (*Response, 
 	return resp, "", nil
 }
 
+// headerTimeout is how long headers are waited for. Who gives the whole exchange
+// more time than usual means the server's work before the headers, too.
+func (c *call) headerTimeout() time.Duration {
+	if c.policy.Timeout > defaultTimeout {
+		return max(c.f.options.HeaderTimeout, c.policy.Timeout)
+	}
+	return c.f.options.HeaderTimeout
+}
+
+// drainTime is how long is waited for the rest of a body that nobody needs.
+const drainTime = time.Second
+
 // drain reads what is left of a small body, so that the connection can serve the
-// next request; a long one costs less to drop with its connection.
-func drain(body io.Reader) {
-	io.CopyN(io.Discard, body, 32<<10)
+// next request, and counts it; a long or slow one costs less to drop with its
+// connection.
+func drain(body io.Reader, w *watch) int64 {
+	w.within(drainTime)
+	n, _ := io.CopyN(io.Discard, body, 32<<10)
+	return n
 }
 
 // read fills in the body, decompressed and, for text, as UTF-8.
@@ -67,6 +85,9 @@ func (c *call) read(ctx context.Context, res *http.Response, resp *Response, w *
 	resp.MediaType = mediaType(res.Header.Get("Content-Type"))
 	buf, err := readBody(&in, res, c.policy.MaxBytes, c.cut)
 	resp.WireBytes = in.read
+	if err != nil {
+		c.wasted += in.read
+	}
 	switch {
 	case err == errTooLarge:
 		return failf(FailTooLarge, nil, "the body from %s is larger than %d bytes", host, c.policy.MaxBytes)

@@ -107,7 +107,7 @@ func (c *call) run(ctx context.Context) (*Response, error) {
 		}
 		wait, again := c.again(fail)
 		if !again {
-			fail.Tries = c.tries
+			fail.Tries, fail.WireBytes = c.tries, c.wasted
 			return nil, fail.Error
 		}
 		if err := sleep(ctx, wait); err != nil {

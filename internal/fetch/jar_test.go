@@ -117,7 +117,7 @@ func TestEndlessRedirectsWithChangingCookies(t *testing.T) {
 		for i := range 40 {
 			http.SetCookie(w, &http.Cookie{Name: fmt.Sprintf("c%d-%d", n, i), Value: strings.Repeat("x", 900)})
 		}
-		http.Redirect(w, r, fmt.Sprintf("/%s?n=%d", strings.Repeat("x", min(n*5000, 60_000)), n), http.StatusFound)
+		http.Redirect(w, r, fmt.Sprintf("/%s?n=%d", strings.Repeat("x", min(n*900, 25_000)), n), http.StatusFound)
 	})
 	s.Config.MaxHeaderBytes = 1 << 20
 	jar := fetch.NewJar()

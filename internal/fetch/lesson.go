@@ -9,6 +9,9 @@ const (
 	// leastSlow and mostSlow bound the delay that an overloaded host gets.
 	leastSlow = 250 * time.Millisecond
 	mostSlow  = 30 * time.Second
+	// mostUnavailable bounds the delay that 503 brings: it is also what a broken
+	// page answers on a site that is well.
+	mostUnavailable = 2 * time.Second
 	// freeLimit is the concurrency at which a host counts as recovered.
 	freeLimit = 256
 	// slowAnswer is the time to an answer beyond which it is looked into whether
@@ -54,7 +57,11 @@ func (h *host) learn(started time.Time, o outcome, now time.Time) {
 			h.hold = until
 		}
 		if news {
-			l.lower(h.inflight, now)
+			most := mostSlow
+			if o.unavailable {
+				most = mostUnavailable
+			}
+			l.lower(h.inflight, most, now)
 		}
 	case o.answered:
 		h.answered = now
@@ -69,15 +76,16 @@ func (h *host) learn(started time.Time, o outcome, now time.Time) {
 	}
 }
 
-// lower halves the concurrency and, at one request at a time, doubles the delay.
-func (l *lesson) lower(inflight int, now time.Time) {
+// lower halves the concurrency and, at one request at a time, doubles the delay,
+// up to most.
+func (l *lesson) lower(inflight int, most time.Duration, now time.Time) {
 	l.lowered, l.eased = now, false
 	if inflight > 1 && l.limit != 1 {
 		l.set(float64(inflight)/2, now)
 		return
 	}
 	l.set(1, now)
-	l.slow = min(max(2*l.slow, leastSlow), mostSlow)
+	l.slow = max(l.slow, min(max(2*l.slow, leastSlow), most))
 }
 
 // set puts the limit, which ends a trial and begins a round.

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -50,23 +51,61 @@ func idempotent(method string) bool {
 	return false
 }
 
-// badStatus makes the failure of a 429 or a 5xx.
-func badStatus(host string, res *http.Response, now time.Time) *failure {
-	after := RetryAfter(res.Header.Get("Retry-After"), now)
-	var f *failure
-	switch res.StatusCode {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		f = failf(FailTooMany, nil, "%s answered %d %s", host, res.StatusCode, http.StatusText(res.StatusCode))
-		if after > 0 {
-			f.Message += " and asks to be left alone for " + after.Round(time.Second).String()
-		}
-		f.RetryAfter = after
-	default:
-		f = failf(FailServer, nil, "%s answered %d %s", host, res.StatusCode, http.StatusText(res.StatusCode))
+// refusal reports whether a status means that there is no page for now. Others
+// are pages, a 404 too.
+func refusal(status int) bool {
+	switch status {
+	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusTooEarly:
+		return true
 	}
-	f.Status = res.StatusCode
-	f.passing = res.StatusCode != http.StatusNotImplemented && res.StatusCode != http.StatusHTTPVersionNotSupported
+	return status >= 500
+}
+
+// badStatus makes the failure of a refusal.
+func badStatus(host string, res *http.Response, now time.Time) *failure {
+	status := res.StatusCode
+	kind := FailServer
+	switch status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		kind = FailTooMany
+	case http.StatusRequestTimeout:
+		kind = FailTimeout
+	}
+	f := failf(kind, nil, "%s answered %s", host, strings.TrimSpace(fmt.Sprint(status, " ", http.StatusText(status))))
+	if kind == FailTooMany {
+		if f.RetryAfter = askedFor(res.Header, status, now); f.RetryAfter > 0 {
+			f.Message += " and asks to be left alone for " + f.RetryAfter.Round(time.Second).String()
+		}
+	}
+	f.Status = status
+	f.passing = status != http.StatusNotImplemented && status != http.StatusHTTPVersionNotSupported
 	return f
+}
+
+// askedFor is how long an answer asks to be left alone for.
+func askedFor(h http.Header, status int, now time.Time) time.Duration {
+	// A date is meant by the server's clock.
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	if after := RetryAfter(h.Get("Retry-After"), now); after > 0 || status != http.StatusTooManyRequests {
+		return after
+	}
+	// What interfaces for programs say instead: seconds from now, or the second
+	// since 1970 at which requests count anew.
+	for _, name := range []string{"Ratelimit-Reset", "X-Ratelimit-Reset", "X-Rate-Limit-Reset"} {
+		seconds, err := strconv.ParseFloat(h.Get(name), 64)
+		if err != nil || !(seconds > 0) {
+			continue
+		}
+		if seconds > 1e8 {
+			seconds -= float64(now.Unix())
+		}
+		if seconds > 0 && seconds <= maxRetryAfter.Seconds() {
+			return time.Duration(seconds * float64(time.Second))
+		}
+	}
+	return 0
 }
 
 // maxRetryAfter bounds what a Retry-After can ask for.
@@ -102,9 +141,11 @@ type outcome struct {
 	answered   bool          // an answer came, of whatever kind
 	latency    time.Duration // to its headers
 	overloaded bool          // 429 or 503
-	silent     bool          // no answer came in time
-	retryAfter time.Duration
-	problem    string // what went wrong, for the person who asks why it waits
+	// unavailable: of these, 503
+	unavailable bool
+	silent      bool // no answer came in time
+	retryAfter  time.Duration
+	problem     string // what went wrong, for the person who asks why it waits
 }
 
 func (c *call) outcomeOf(ctx context.Context, fail *failure) outcome {
@@ -115,7 +156,7 @@ func (c *call) outcomeOf(ctx context.Context, fail *failure) outcome {
 		return outcome{}
 	}
 	return outcome{
-		answered: fail.Status != 0, latency: c.latency, overloaded: fail.Failure == FailTooMany,
+		answered: fail.Status != 0, latency: c.latency, overloaded: fail.Failure == FailTooMany, unavailable: fail.Status == http.StatusServiceUnavailable,
 		silent: fail.Failure == FailTimeout && fail.unreached, retryAfter: fail.RetryAfter, problem: fail.Message,
 	}
 }

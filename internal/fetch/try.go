@@ -78,10 +78,17 @@ func isRedirect(status int) bool {
 	return false
 }
 
+// maxURL bounds the URLs that are redirected to. Browsers know longer ones, but
+// no server that means well has them.
+const maxURL = 32 << 10
+
 // follow moves the call to where a redirect points. Methods change as in the
 // Fetch standard (https://fetch.spec.whatwg.org/#http-redirect-fetch).
 func (c *call) follow(status int, location string) *failure {
 	from := c.hop.url
+	if len(location) > maxURL {
+		return failf(FailRedirects, nil, "%s redirects to a URL of %d bytes, more than %d", shown(from), len(location), maxURL)
+	}
 	to, err := from.Parse(location)
 	if err != nil {
 		return failf(FailRedirects, err, "%s redirects to %q, which is not a URL", shown(from), location)
@@ -102,11 +109,11 @@ func (c *call) follow(status int, location string) *failure {
 		next.method, next.body = http.MethodGet, ""
 		next.header = without(next.header, "Content-Type", "Content-Encoding", "Content-Language", "Content-Location")
 	}
-	if originKey(to) != originKey(from) {
-		// Secrets were meant for the first host.
-		next.header = without(next.header, "Authorization", "Cookie", "Proxy-Authorization")
-	} else {
+	if a, b := originKey(from), originKey(to); a == b {
 		next.host = c.hop.host
+	} else if a.host != b.host || a.scheme != "http" {
+		// Secrets were meant for the first host, also when it sends on to its https.
+		next.header = without(next.header, "Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token")
 	}
 	return c.move(next)
 }

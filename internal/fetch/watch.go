@@ -47,6 +47,14 @@ func (w *watch) body() {
 	w.timer.Reset(min(w.window, time.Until(w.deadline)))
 }
 
+// within ends the exchange unless it is over in so short a time.
+func (w *watch) within(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deadline = time.Now().Add(min(d, time.Until(w.deadline)))
+	w.timer.Reset(d)
+}
+
 // progress counts bytes of the body.
 func (w *watch) progress(n int) { w.came.Add(int64(n)) }
 
