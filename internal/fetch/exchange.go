@@ -36,7 +36,7 @@ func (c *call) exchange(parent context.Context, at *origin, p pass) (*Response, 
 	}
 	w.body()
 	if c.policy.Cookies != nil {
-		if cookies := cookiesOf(res.Header); len(cookies) > 0 {
+		if cookies := cookiesOf(c.hop.url, res.Header); len(cookies) > 0 {
 			c.policy.Cookies.SetCookies(c.hop.url, cookies)
 		}
 	}

@@ -67,7 +67,7 @@ func (j *Jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	cookies = slices.DeleteFunc(slices.Clone(cookies), func(c *http.Cookie) bool {
-		return len(c.Name)+len(c.Value) > maxCookieBytes || !prefixHolds(u, c)
+		return len(c.Name)+len(c.Value) > maxCookieBytes
 	})
 	if len(cookies) == 0 {
 		return
@@ -157,16 +157,16 @@ func prefixHolds(u *url.URL, c *http.Cookie) bool {
 	return true
 }
 
-// cookiesOf reads the Set-Cookie lines of an answer. Values that the standard
+// cookiesOf reads the Set-Cookie lines of an answer from u. Values that the standard
 // forbids and browsers keep, such as JSON, are kept as they are.
-func cookiesOf(h http.Header) []*http.Cookie {
+func cookiesOf(u *url.URL, h http.Header) []*http.Cookie {
 	lines := h["Set-Cookie"]
 	if len(lines) == 0 {
 		return nil
 	}
 	cookies := make([]*http.Cookie, 0, min(len(lines), maxSiteCookies))
 	for _, line := range lines {
-		if c := parseCookie(line); c != nil && len(cookies) < maxSiteCookies {
+		if c := parseCookie(line); c != nil && len(cookies) < maxSiteCookies && prefixHolds(u, c) {
 			cookies = append(cookies, c)
 		}
 	}

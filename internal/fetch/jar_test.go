@@ -119,7 +119,6 @@ func TestEndlessRedirectsWithChangingCookies(t *testing.T) {
 		}
 		http.Redirect(w, r, fmt.Sprintf("/%s?n=%d", strings.Repeat("x", min(n*900, 25_000)), n), http.StatusFound)
 	})
-	s.Config.MaxHeaderBytes = 1 << 20
 	jar := fetch.NewJar()
 	for range 3 {
 		refuse(t, newFetcher(t, quick), fetch.Request{URL: s.URL}, fetch.Policy{Cookies: jar}, fetch.FailRedirects)
