@@ -19,6 +19,7 @@ type crawlerCmd struct {
 	Try    crawlerTry    `cmd:"" help:"Try a crawler on one input now: its rows, how well each field is filled, and why not."`
 	Record crawlerRecord `cmd:"" help:"Record what a site answers, for a test of a definition."`
 	Test   crawlerTest   `cmd:"" help:"Run the recorded tests of definitions, offline."`
+	Docs   crawlerDocs   `cmd:"" help:"Print a crawler's page, or the reference of the definition language."`
 	Add    crawlerAdd    `cmd:"" help:"Add a definition of your own, or a new version of it."`
 	Rm     crawlerRm     `cmd:"" help:"Remove a crawler that was added."`
 }

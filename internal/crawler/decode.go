@@ -47,6 +47,7 @@ type custom interface {
 type decoder struct {
 	file     string
 	problems Problems
+	used     map[string]bool // the keys that were read, as type.key; nil: nobody asks
 }
 
 func (d *decoder) fail(p at, format string, args ...any) {
@@ -182,6 +183,10 @@ func (d *decoder) structure(n *node, v reflect.Value, what string) {
 		if !known {
 			d.fail(p.at, "%s", unknown("key", p.key, what, keysOf(v.Type())))
 			continue
+		}
+		if d.used != nil {
+			// A type that decodes itself does so under a name of its own.
+			d.used[strings.TrimSuffix(v.Type().Name(), "Plain")+"."+p.key] = true
 		}
 		if p.val.value == nil {
 			continue // "key:" without a value is the same as leaving it out

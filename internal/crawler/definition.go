@@ -435,33 +435,30 @@ type detectDef struct {
 	Reason text `yaml:"reason"`
 }
 
-// testDef is a recorded test, run offline by `shoal crawler test`.
+// testDef is a recorded test, run offline by shoal crawler test.
 type testDef struct {
 	at
-	// Task gives the task's params.
+	// The task's params.
 	Task ordered[anything] `yaml:"task"`
-	// Params gives the squid's params and functions; left out, their defaults hold.
+	// The squid's params and functions; left out, their defaults hold.
 	Params ordered[anything] `yaml:"params"`
-	// Replay is the recording (a HAR file) that answers the requests, as a path
-	// relative to this file. `shoal crawler record` makes one.
+	// The recording (a HAR file) that answers the requests, as a path below the definition's directory; shoal crawler record makes one.
 	Replay text `yaml:"replay"`
-	// Pages is the most requests to make, for a recording that does not hold
-	// the whole site.
+	// The most requests to make, for a recording that does not hold the whole site.
 	Pages int `yaml:"pages"`
-	// Rows says what rows must come out.
+	// What rows must come out.
 	Rows *testRowsDef `yaml:"rows"`
 }
 
 // testRowsDef says what rows a test must give.
 type testRowsDef struct {
 	at
-	// Min is the fewest rows.
+	// The fewest rows.
 	Min int `yaml:"min"`
-	// Max is the most rows.
+	// The most rows.
 	Max int `yaml:"max"`
-	// First gives fields of the first row with their values. Fields that are not
-	// named may have any; null says that there must be none.
+	// Fields of the first row with their values. Fields that are not named may have any; null says that there is none.
 	First ordered[anything] `yaml:"first"`
-	// All gives every row, in order, each as first does.
+	// Every row, in order, each as first is.
 	All []ordered[anything] `yaml:"all"`
 }

@@ -179,8 +179,8 @@ func (d *dataDef) decode(dec *decoder, n *node, what string) {
 		d.at = n.at
 		d.kind.decode(dec, n, what)
 	case []pair:
-		type plain dataDef
-		dec.decode(n, (*plain)(d), what)
+		type dataDefPlain dataDef
+		dec.decode(n, (*dataDefPlain)(d), what)
 	default:
 		dec.wrong(n, what, fmt.Sprintf("%s, %s, %s or a mapping of script, match", DataJSONLD, DataMicrodata, DataOpenGraph))
 	}
@@ -188,8 +188,8 @@ func (d *dataDef) decode(dec *decoder, n *node, what string) {
 
 func (d *placeDef) decode(dec *decoder, n *node, what string) {
 	if _, ok := n.value.([]pair); ok {
-		type plain placeDef
-		dec.decode(n, (*plain)(d), what)
+		type placeDefPlain placeDef
+		dec.decode(n, (*placeDefPlain)(d), what)
 		return
 	}
 	d.at = n.at

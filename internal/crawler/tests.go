@@ -39,32 +39,44 @@ func (b *builder) tests() {
 			b.fail(d.at, "pages is %d; it must be a number of requests, from 1", d.Pages)
 		}
 		if d.Rows != nil {
-			t.Min, t.Max, t.First = d.Rows.Min, d.Rows.Max, valuesOf(d.Rows.First)
-			for _, row := range d.Rows.All {
-				t.All = append(t.All, valuesOf(row))
-			}
 			b.expected(d, &t)
 		}
 		b.program.Tests = append(b.program.Tests, t)
 	}
 }
 
-// expected checks what a test says of its rows.
+// expected reads and checks what a test says of its rows.
 func (b *builder) expected(d *testDef, t *Test) {
+	t.Min, t.Max = d.Rows.Min, d.Rows.Max
 	if t.Min < 0 || t.Max < 0 || t.Max > 0 && t.Max < t.Min {
 		b.fail(d.Rows.at, "rows: min is %d and max %d; they must be numbers of rows, max not below min", t.Min, t.Max)
 	}
-	known := make([]string, 0, len(b.program.Info.Result))
-	for _, a := range b.program.Info.Result {
-		known = append(known, a.Name)
+	t.First = b.expectedRow(d.Rows.First)
+	for _, row := range d.Rows.All {
+		t.All = append(t.All, b.expectedRow(row))
 	}
-	for _, row := range append([]ordered[anything]{d.Rows.First}, d.Rows.All...) {
-		for _, e := range row {
-			if _, ok := b.attributes[e.key]; !ok {
-				b.fail(e.at, "%s", unknown("field", e.key, b.def.Slug.s, known))
-			}
+}
+
+// expectedRow is a row with the names that results have: a field that is called
+// like one of their own (id) is expected by the name that the definition gives it.
+func (b *builder) expectedRow(row ordered[anything]) map[string]any {
+	values := valuesOf(row)
+	for _, e := range row {
+		if _, ok := b.attributes[e.key]; ok {
+			continue
 		}
+		if _, ok := b.attributes["result_"+e.key]; ok {
+			values["result_"+e.key] = values[e.key]
+			delete(values, e.key)
+			continue
+		}
+		known := make([]string, 0, len(b.program.Info.Result))
+		for _, a := range b.program.Info.Result {
+			known = append(known, a.Name)
+		}
+		b.fail(e.at, "%s", unknown("field", e.key, b.def.Slug.s, known))
 	}
+	return values
 }
 
 // valuesOf is a mapping as a plain one; nil when it was left out.

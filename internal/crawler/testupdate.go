@@ -57,11 +57,16 @@ func expectedAt(test *node, c Change) []at {
 		return placesOf(get(rows, c.Field))
 	}
 	var out []at
-	if c.Row == 1 {
-		out = placesOf(get(get(rows, "first"), c.Field))
-	}
-	if all := items(get(rows, "all")); c.Row <= len(all) {
-		out = append(out, placesOf(get(all[c.Row-1], c.Field))...)
+	for _, name := range []string{c.Field, strings.TrimPrefix(c.Field, "result_")} {
+		if c.Row == 1 {
+			out = append(out, placesOf(get(get(rows, "first"), name))...)
+		}
+		if all := items(get(rows, "all")); c.Row <= len(all) {
+			out = append(out, placesOf(get(all[c.Row-1], name))...)
+		}
+		if len(out) > 0 {
+			break
+		}
 	}
 	return out
 }

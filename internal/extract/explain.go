@@ -80,25 +80,43 @@ func (e *Explanation) field(r *reader, f *fieldPlan, scope *node, m matches) {
 	}
 	miss := &Miss{Page: r.plan.Name, URL: r.url}
 	e.Fields[f.Name] = miss
+	miss.explainField(r, f, scope, m)
+}
+
+// explainField says why a field has no value, by its source.
+func (m *Miss) explainField(r *reader, f *fieldPlan, scope *node, found matches) {
 	switch {
 	case f.Value != nil:
-		miss.Because = "its expression gives nothing here"
+		m.Because = "its expression gives nothing here"
 	case f.From != "":
-		miss.Because = fmt.Sprintf("the answer has no %s that fits", f.From)
+		m.Because = fmt.Sprintf("the answer has no %s that fits", f.From)
+	case f.data != nil:
+		m.explainItems(r, f)
+	case f.Path != "" && r.plan.Format == crawler.CSV:
+		m.explainColumn(r, f)
 	case f.Path != "":
-		miss.explainPath(f.Path, r.json)
-		miss.typed(f, r.json.Get(f.Path).String())
-	case r.plan.Format == crawler.XML:
-		miss.Because = fmt.Sprintf("the row has no element %q with a text that fits", f.Select)
+		m.explainPath(f.Path, r.json)
+		m.typed(f, r.json.Get(f.Path).String())
+	case f.JQ != nil:
+		m.HTML = clipTo(r.json.Raw, maxPlace)
+		m.Because = fmt.Sprintf("jq %s gives nothing that fits; %s", f.JQ.Source, has(r.json))
+	case f.XPath != nil:
+		m.place(scope)
+		m.explainXPath(f, scope)
+	case r.plan.Format == crawler.XML && !r.plan.Tree:
+		m.Because = fmt.Sprintf("the row has no element %q with a text that fits", f.Select)
+	case f.paths != nil:
+		m.place(scope)
+		m.Because = fmt.Sprintf("the row has no element %q with a text that fits", f.Select)
 	case f.Select == "" || f.sel < 0:
-		miss.place(scope)
-		miss.explainValue(f, scope)
-	case len(m[f.sel]) > 0:
-		miss.place(scope)
-		miss.explainValue(f, m[f.sel][0])
+		m.place(scope)
+		m.explainValue(f, scope)
+	case len(found[f.sel]) > 0:
+		m.place(scope)
+		m.explainValue(f, found[f.sel][0])
 	default:
-		miss.place(scope)
-		miss.explainSelector(f.Select, scope)
+		m.place(scope)
+		m.explainSelector(f.Select, scope)
 	}
 }
 
@@ -109,14 +127,23 @@ func (e *Explanation) rows(r *reader, root *node) {
 	}
 	miss := &Miss{Page: r.plan.Name, URL: r.url}
 	e.Rows[r.plan.Name] = miss
-	each := r.plan.Rows.Each
+	rows := r.plan.Rows
 	switch {
-	case root != nil:
-		miss.explainSelector(each, root)
-	case r.plan.Format == crawler.JSON:
-		miss.explainPath(each, r.json)
+	case r.plan.data != nil && !r.json.Exists():
+		miss.explainData(r, r.plan.data)
+	case rows.JQ != nil:
+		miss.HTML = clipTo(r.json.Raw, maxPlace)
+		miss.Because = fmt.Sprintf("jq %s gives nothing; %s", rows.JQ.Source, has(r.json))
+	case r.plan.data != nil || r.plan.Format == crawler.JSON:
+		miss.explainPath(rows.Each, r.json)
+	case rows.XPath != nil && root != nil:
+		miss.explainSteps("xpath", rows.XPath.Source, root)
+	case root != nil && r.plan.Format == crawler.HTML:
+		miss.explainSelector(rows.Each, root)
+	case r.plan.Format == crawler.HTML:
+		miss.Because = fmt.Sprintf("the answer is %s, no HTML document; is it to be read in another format?", r.page.MediaType)
 	default:
-		miss.Because = fmt.Sprintf("there is no %q in the answer, which is %s", each, r.page.MediaType)
+		miss.Because = fmt.Sprintf("there is no %q in the answer, which is %s", rows.Each, r.page.MediaType)
 	}
 }
 

@@ -166,7 +166,7 @@ func alike(a, b string) bool {
 	if len(a) < 3 || len(b) < 3 {
 		return false
 	}
-	return strings.Contains(a, b) || strings.Contains(b, a) || distance(a, b) <= len(b)/4
+	return strings.Contains(a, b) || strings.Contains(b, a) || distance(a, b) <= max(1, len(b)/4)
 }
 
 // distance is Levenshtein's, of short names.
@@ -217,6 +217,9 @@ func (m *Miss) explainPath(path string, item gjson.Result) {
 		}
 		m.Because += "; " + has(at)
 		return
+	}
+	if at.IsArray() && len(at.Array()) == 0 {
+		m.Because = path + " is an empty list"
 	}
 }
 

@@ -35,6 +35,9 @@ func (r *reader) readTree(src io.Reader) error {
 	default:
 		nodes = underPaths(root, r.plan.rows, true)
 	}
+	if len(nodes) == 0 {
+		r.page.Explain.rows(r, root)
+	}
 	for _, n := range nodes {
 		if !r.room() {
 			break
