@@ -74,7 +74,7 @@ type UploadArgs struct {
 	Upload string `json:"upload"`
 }
 
-// PurgeArgs name what was deleted: Noun is squid, run, tasks or results.
+// PurgeArgs name what was deleted: Noun is squid, run, tasks, results or keys.
 type PurgeArgs struct {
 	Noun string `json:"noun"`
 	PK   int64  `json:"pk"`

@@ -37,14 +37,15 @@ type batchRun struct {
 	ws      *batchWorkspace
 	was     shoal.Run // as it was
 	// Results.
-	wasSeq   int64
-	deferred bool // rows are looked up and inserted together, not one by one
-	owners   map[shoal.Digest]owner
-	newRows  []newRow
-	links    []link
-	charges  map[string]*charge
-	full     bool // max_unique_results is reached
-	closed   bool // and every task was ended for it
+	wasSeq  int64
+	owners  map[shoal.Digest]owner // of the pages' rows that the run has
+	digests *digestSet             // on SQLite, of a run that stores results
+	moved   []shoal.Digest         // on their way to result_keys
+	newRows []newRow
+	links   []link
+	charges map[string]*charge
+	full    bool // max_unique_results is reached
+	closed  bool // and every task was ended for it
 	// Requests.
 	ended    []requestState // to be written
 	known    map[requestKey]bool

@@ -51,10 +51,10 @@ const (
 
 // hotBulks and hotTexts are the statements of the writer.
 var (
-	hotBulks = []*bulk{selectTasks, selectRequests, offerResult, insertResults, selectOwners, insertLinks,
+	hotBulks = []*bulk{selectTasks, selectRequests, insertResults, selectOwners, insertKeys, selectKeys, insertLinks,
 		offerRequest, insertRequests, selectKnown, updateRequests, updateTasks, insertEvents, addLedger,
 		readRequests, claimRequests, claimTasks, returnTasks, reopenTasks}
-	hotTexts = []string{selectRunOwners, selectSquidSeq, selectPlan, selectLeases, selectOwner, updateSquidSeq,
+	hotTexts = []string{selectRunOwners, selectSquidSeq, selectPlan, selectLeases, selectKeyed, updateKeyed, selectTail, refillKeys, updateSquidSeq,
 		updateCounters, spendCredits, claimableRequests, claimableTasks}
 )
 

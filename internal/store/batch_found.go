@@ -38,7 +38,7 @@ var (
 		UPDATE frontier AS f SET state = v.state, slot = NULL FROM v WHERE f.run_pk = v.run_pk AND f.seq = v.seq`}
 )
 
-// lookUpFound reads which found requests a deferred run's tasks have.
+// lookUpFound reads which found requests the run's tasks have.
 func (b *batch) lookUpFound(ctx context.Context, r *batchRun) error {
 	var keys []requestKey
 	for _, o := range r.pages {
@@ -89,7 +89,7 @@ func (b *batch) found(ctx context.Context, r *batchRun, t *taskRow, o *op) error
 // request adds one request unless the task has it.
 func (b *batch) request(ctx context.Context, r *batchRun, t *taskRow, q *shoal.Request) (isNew bool, err error) {
 	seq := r.frontierSeq + 1
-	if r.deferred {
+	if b.s.db.dialect == Postgres {
 		key := requestKey{t.seq, q.Digest}
 		if r.known[key] {
 			return false, nil
@@ -113,7 +113,7 @@ func (b *batch) request(ctx context.Context, r *batchRun, t *taskRow, q *shoal.R
 	return true, nil
 }
 
-// flushRequests writes the ends of requests, and a deferred run's new ones.
+// flushRequests writes the ends of requests, and on PostgreSQL the new ones.
 func (b *batch) flushRequests(ctx context.Context, r *batchRun) error {
 	err := b.tx.exec(ctx, updateRequests, len(r.ended), func(i int, args []any) {
 		args[0], args[1], args[2] = r.PK, r.ended[i].seq, r.ended[i].state

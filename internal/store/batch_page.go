@@ -71,8 +71,8 @@ var (
 		FROM v CROSS JOIN frontier f WHERE f.run_pk = v.run_pk AND f.seq = v.seq`}
 )
 
-// load reads the run tasks and requests of the pages, and what the deferred
-// runs know already.
+// load reads the run tasks and requests of the pages, and which of their rows
+// and found requests the runs have.
 func (b *batch) load(ctx context.Context) error {
 	for _, r := range b.runs {
 		if len(r.pages) == 0 {
@@ -91,11 +91,8 @@ func (b *batch) load(ctx context.Context) error {
 		if err := b.loadRequests(ctx, r, requests); err != nil {
 			return err
 		}
-		r.deferred = b.s.db.dialect == Postgres || r.ws != nil && r.ws.limited()
-		if r.deferred {
-			if err := b.lookUp(ctx, r); err != nil {
-				return err
-			}
+		if err := b.lookUp(ctx, r); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -141,8 +138,8 @@ func (b *batch) loadRequests(ctx context.Context, r *batchRun, seqs []int64) err
 	return nil
 }
 
-// page applies one page to the run in memory; rows and requests of a run that
-// is not deferred are written as they come.
+// page applies one page to the run in memory; on SQLite found requests are
+// written as they come.
 func (b *batch) page(ctx context.Context, r *batchRun, o *op) error {
 	p, t := o.page, r.tasks[o.page.TaskSeq]
 	if t == nil || !r.claimed(p, t) {
@@ -154,8 +151,8 @@ func (b *batch) page(ctx context.Context, r *batchRun, o *op) error {
 		return nil
 	}
 	if !t.ended() {
-		if paid, err := b.rows(ctx, r, t, o); err != nil || !paid {
-			return err
+		if !b.rows(r, t, o) {
+			return nil
 		}
 		if err := b.found(ctx, r, t, o); err != nil {
 			return err

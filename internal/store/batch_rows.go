@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"shoal"
@@ -32,10 +31,6 @@ type charge struct {
 var errNoCredits = shoal.Business("NotEnoughBalance", "the balance does not cover the next page of results: add credits, or wait for the next period")
 
 var (
-	// offerResult inserts a row unless the run has it. A lookup before the insert
-	// would cost another descent of the index.
-	offerResult = &bulk{types: []string{"bigint", "bigint", "bigint", "bytea", "bigint", "text"},
-		text: `INSERT INTO results (key, run_pk, task_seq, digest, at, data) {rows} ON CONFLICT (run_pk, digest) DO NOTHING`}
 	insertResults = &bulk{types: []string{"bigint", "bigint", "bigint", "bytea", "bigint", "text"},
 		text: `INSERT INTO results (key, run_pk, task_seq, digest, at, data) {rows}`}
 	selectOwners = &bulk{types: []string{"bigint", "bytea"}, text: `
@@ -45,17 +40,30 @@ var (
 		text: `INSERT INTO result_links (run_pk, task_seq, key) {rows} ON CONFLICT (run_pk, task_seq, key) DO NOTHING`}
 )
 
-const selectOwner = `SELECT task_seq, key FROM results WHERE run_pk = $1 AND digest = $2`
-
-// lookUp reads which of the pages' rows and found requests a deferred run has.
+// lookUp reads which of the pages' rows a run has, and on PostgreSQL which of
+// their found requests.
 func (b *batch) lookUp(ctx context.Context, r *batchRun) error {
+	r.owners = map[shoal.Digest]owner{}
+	if b.s.db.dialect == SQLite {
+		if !r.hasRows() {
+			return nil
+		}
+		return b.findOwners(ctx, r)
+	}
+	if err := b.selectOwners(ctx, r); err != nil {
+		return err
+	}
+	return b.lookUpFound(ctx, r)
+}
+
+// selectOwners is findOwners where the database has an index of digests.
+func (b *batch) selectOwners(ctx context.Context, r *batchRun) error {
 	var digests [][]byte
 	for _, o := range r.pages {
 		for i := range o.page.Rows {
 			digests = append(digests, o.page.Rows[i].Key[:])
 		}
 	}
-	r.owners = make(map[shoal.Digest]owner, len(digests))
 	err := b.tx.query(ctx, selectOwners, len(digests),
 		func(i int, args []any) { args[0], args[1] = r.PK, digests[i] },
 		func(rows *sql.Rows) error {
@@ -68,15 +76,15 @@ func (b *batch) lookUp(ctx context.Context, r *batchRun) error {
 	if err != nil {
 		return fmt.Errorf("look up results: %w", err)
 	}
-	return b.lookUpFound(ctx, r)
+	return nil
 }
 
 // rows stores the page's rows. It reports false, having done nothing, when the
 // workspace cannot pay them.
-func (b *batch) rows(ctx context.Context, r *batchRun, t *taskRow, o *op) (paid bool, err error) {
+func (b *batch) rows(r *batchRun, t *taskRow, o *op) (paid bool) {
 	rows := o.page.Rows
 	if len(rows) == 0 {
-		return true, nil
+		return true
 	}
 	room := int64(len(rows)) // how many more the task may have, duplicates included
 	if limit := r.Settings.MaxResults; limit > 0 {
@@ -84,7 +92,7 @@ func (b *batch) rows(ctx context.Context, r *batchRun, t *taskRow, o *op) (paid 
 	}
 	if r.ws.limited() && r.cost(rows, room) > r.ws.left() {
 		o.err = errNoCredits
-		return false, nil
+		return false
 	}
 	at := micros(o.page.At)
 	if at == 0 {
@@ -94,22 +102,17 @@ func (b *batch) rows(ctx context.Context, r *batchRun, t *taskRow, o *op) (paid 
 		if int64(o.result.Stored+o.result.Duplicates) >= room {
 			break
 		}
-		if err := b.row(ctx, r, t, &rows[i], at, &o.result); err != nil {
-			return false, err
-		}
+		r.row(t, &rows[i], at, &o.result)
 	}
 	n := int64(o.result.Stored + o.result.Duplicates)
 	t.results += n
 	r.TotalResults += n
-	return true, nil
+	return true
 }
 
-// row stores one row, or links it, or drops it when the run may have no more.
-func (b *batch) row(ctx context.Context, r *batchRun, t *taskRow, row *shoal.Row, at int64, res *shoal.PageResult) error {
-	own, isNew, err := b.put(ctx, r, t, row, at)
-	if err != nil {
-		return err
-	}
+// row takes one row to be stored, or links it, or drops it when the run may have no more.
+func (r *batchRun) row(t *taskRow, row *shoal.Row, at int64, res *shoal.PageResult) {
+	own, isNew := r.put(t, row, at)
 	switch {
 	case isNew:
 		r.added(t, row, own.key)
@@ -120,37 +123,20 @@ func (b *batch) row(ctx context.Context, r *batchRun, t *taskRow, row *shoal.Row
 			r.links = append(r.links, link{t.seq, own.key})
 		}
 	}
-	return nil
 }
 
-// put stores row if the run has none with its key and may have one more.
+// put takes row if the run has none with its key and may have one more.
 // Otherwise it returns the row's owner, zero when there is none.
-func (b *batch) put(ctx context.Context, r *batchRun, t *taskRow, row *shoal.Row, at int64) (own owner, isNew bool, err error) {
+func (r *batchRun) put(t *taskRow, row *shoal.Row, at int64) (own owner, isNew bool) {
 	limit := r.Settings.MaxUniqueResults
 	full := limit > 0 && r.UniqueResults >= limit
-	next := owner{t.seq, keyOf(r.SquidPK, r.nextSeq+1)}
-	if r.deferred {
-		if own, ok := r.owners[row.Key]; ok || full {
-			return own, false, nil
-		}
-		r.owners[row.Key] = next
-		r.newRows = append(r.newRows, newRow{next.key, t.seq, at, row.Key[:], row.Data})
-		return next, true, nil
+	if own, ok := r.owners[row.Key]; ok || full {
+		return own, false
 	}
-	if !full {
-		n, err := b.tx.execEach(ctx, offerResult, next.key, r.PK, t.seq, row.Key[:], at, textOf(row.Data))
-		if err != nil {
-			return own, false, fmt.Errorf("store result: %w", err)
-		}
-		if n == 1 {
-			return next, true, nil
-		}
-	}
-	err = b.tx.QueryRowContext(ctx, selectOwner, r.PK, row.Key[:]).Scan(&own.task, &own.key)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return own, false, fmt.Errorf("look up result: %w", err)
-	}
-	return own, false, nil
+	own = owner{t.seq, keyOf(r.SquidPK, r.nextSeq+1)}
+	r.owners[row.Key] = own
+	r.newRows = append(r.newRows, newRow{own.key, t.seq, at, row.Key[:], row.Data})
+	return own, true
 }
 
 // added counts and charges a new row.
@@ -192,7 +178,7 @@ func (r *batchRun) spend(function string, credits shoal.Credits) {
 }
 
 // cost is what the first room rows will cost; rows that the run may not have
-// do not count. The run is deferred: what it has is looked up.
+// do not count.
 func (r *batchRun) cost(rows []shoal.Row, room int64) (sum shoal.Credits) {
 	seen := make(map[shoal.Digest]bool, len(rows))
 	left := int64(len(rows))
@@ -228,7 +214,7 @@ func (r *batchRun) price(row *shoal.Row) shoal.Credits {
 	return sum
 }
 
-// flushRows writes the deferred rows, the links and the squid's sequence.
+// flushRows writes the new rows, the links and the squid's sequence.
 func (b *batch) flushRows(ctx context.Context, r *batchRun) error {
 	err := b.tx.exec(ctx, insertResults, len(r.newRows), func(i int, args []any) {
 		n := &r.newRows[i]
@@ -242,6 +228,9 @@ func (b *batch) flushRows(ctx context.Context, r *batchRun) error {
 	})
 	if err != nil {
 		return fmt.Errorf("link results: %w", err)
+	}
+	if err := b.moveDigests(ctx, r); err != nil {
+		return err
 	}
 	if r.nextSeq == r.wasSeq {
 		return nil

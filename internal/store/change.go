@@ -76,6 +76,9 @@ func (s *Store) writeState(ctx context.Context, tx *sql.Tx, was, row *runRow, ac
 	if err != nil {
 		return fmt.Errorf("write run: %w", err)
 	}
+	if row.Status.Terminal() && !was.Status.Terminal() {
+		return s.dropDigests(ctx, tx, row.PK)
+	}
 	return nil
 }
 

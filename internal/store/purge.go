@@ -9,13 +9,14 @@ import (
 	"shoal/internal/jobs"
 )
 
-// The nouns of jobs.PurgeArgs. PK is the run's number for run, the squid's for
-// the others.
+// The nouns of jobs.PurgeArgs. PK is the run's number for run and keys, the
+// squid's for the others.
 const (
 	purgeSquid   = "squid"
 	purgeRun     = "run"
 	purgeTasks   = "tasks"   // those that EmptySquid hid
 	purgeResults = "results" // those that EmptySquid hid
+	purgeKeys    = "keys"    // the digests of a run that has ended
 )
 
 // purgeBatch is how many rows one call of Purge removes: some tens of
@@ -27,10 +28,10 @@ const purgeBatch = 2000
 // it leaves, and with them their run or squid.
 func (s *Store) Purge(ctx context.Context, args jobs.PurgeArgs) (more bool, err error) {
 	purge := map[string]func(context.Context, *sql.Tx, int64) (bool, error){
-		purgeSquid: s.purgeSquid, purgeRun: s.purgeRun, purgeTasks: s.purgeTasks, purgeResults: s.purgeResults,
+		purgeSquid: s.purgeSquid, purgeRun: s.purgeRun, purgeTasks: s.purgeTasks, purgeResults: s.purgeResults, purgeKeys: s.purgeKeys,
 	}[args.Noun]
 	if purge == nil {
-		return false, fmt.Errorf("purge: the noun is %q: want squid, run, tasks or results", args.Noun)
+		return false, fmt.Errorf("purge: the noun is %q: want squid, run, tasks, results or keys", args.Noun)
 	}
 	err = s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		more, err = purge(ctx, tx, args.PK)
@@ -71,6 +72,7 @@ func rowsOfRuns(where string, pk int64) []statement {
 	}
 	return []statement{
 		remove("leases", "(run_pk, slot)", "x.run_pk, x.slot"),
+		remove("result_keys", "(run_pk, digest)", "x.run_pk, x.digest"),
 		remove("frontier", "(run_pk, seq)", "x.run_pk, x.seq"),
 		remove("result_links", "(run_pk, task_seq, key)", "x.run_pk, x.task_seq, x.key"),
 		remove("run_events", "(run_pk, seq)", "x.run_pk, x.seq"),
@@ -159,6 +161,13 @@ func (s *Store) purgeResults(ctx context.Context, tx *sql.Tx, pk int64) (bool, e
 		FROM runs r JOIN result_links l ON l.run_pk = r.pk
 		WHERE r.squid_pk = $1 AND r.deleted_at = 0 AND r.last_seq <= $2 LIMIT $3)`
 	return removeSome(ctx, tx, keysBetween("results", keyOf(pk, 0), keyOf(pk, floor)), statement{links, []any{pk, floor}})
+}
+
+// purgeKeys removes the digests of a run that stores no more results.
+func (s *Store) purgeKeys(ctx context.Context, tx *sql.Tx, pk int64) (bool, error) {
+	const q = `DELETE FROM result_keys WHERE (run_pk, digest) IN
+		(SELECT run_pk, digest FROM result_keys WHERE run_pk = $1 ORDER BY digest LIMIT $2)`
+	return removeSome(ctx, tx, statement{q, []any{pk}})
 }
 
 // blobBatch is how many files DoomedBlobs names at a time.

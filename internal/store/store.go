@@ -37,6 +37,8 @@ type Store struct {
 	keys  *keyCache // valid keys, in memory
 	stmts *statements
 	hot   *hotState // nil: nothing is known
+	// digests are what is known of the results of runs, by primary key; on SQLite.
+	digests map[int64]*digestSet
 	// ops are for the writer, which closes stopped when it ends.
 	ops     chan *op
 	stopped chan struct{}
@@ -52,7 +54,7 @@ func New(db *DB, inserter jobs.Inserter) *Store {
 		ops:  make(chan *op, maxPages), stopped: make(chan struct{}),
 	}
 	if db.dialect == SQLite {
-		s.runs, s.wal = newRunCache(), newWALKeeper(db)
+		s.runs, s.wal, s.digests = newRunCache(), newWALKeeper(db), map[int64]*digestSet{}
 	}
 	return s
 }

@@ -240,6 +240,7 @@ func (s *Store) commitHeld(ctx context.Context, ops []*op) {
 	switch {
 	case err == nil:
 		b.keepHot()
+		b.keepDigests()
 	case len(ops) > 1 && !errors.Is(err, shoal.ErrStorageFull):
 		for i := range ops {
 			s.commitHeld(ctx, ops[i:i+1])
