@@ -68,6 +68,7 @@ func benchCommit(b *testing.B, open func(testing.TB) *storetest.Env) {
 const (
 	benchSlots   = 64
 	pagesPerSlot = 4
+	claimAhead   = 8
 )
 
 func commitBenchPage(b *testing.B, e *storetest.Env, l shoal.Lease, w shoal.Work) {
@@ -99,7 +100,7 @@ func commitAll(b *testing.B, e *storetest.Env, run shoal.Run, pages int) time.Du
 		l := e.Lease(b, run.ID, slot)
 		for range pagesPerSlot {
 			wg.Go(func() {
-				for work := e.Claim(b, l, 32); len(work) > 0; work = e.Claim(b, l, 32) {
+				for work := e.Claim(b, l, claimAhead); len(work) > 0; work = e.Claim(b, l, claimAhead) {
 					for _, w := range work {
 						commitBenchPage(b, e, l, w)
 						mu.Lock()
@@ -141,6 +142,10 @@ func benchBare(b *testing.B, open func(testing.TB) *storetest.Env, rows, stateme
 	for range b.N {
 		b.StopTimer()
 		e := open(b)
+		const index = `CREATE UNIQUE INDEX IF NOT EXISTS results_digest ON results (run_pk, digest)`
+		if _, err := e.DB.WriteDB().ExecContext(b.Context(), index); err != nil {
+			b.Fatal(err)
+		}
 		b.StartTimer()
 		start, used := time.Now(), cpu()
 		for i := 0; i < *benchRows; i += rows * statements {
