@@ -102,10 +102,8 @@ func (b *batch) apply(ctx context.Context, ops []*op) error {
 		if err := b.flush(ctx, r); err != nil {
 			return err
 		}
-		for _, o := range r.claims {
-			if err := b.claim(ctx, r, o); err != nil {
-				return err
-			}
+		if err := b.claim(ctx, r); err != nil {
+			return err
 		}
 	}
 	return b.charge(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"shoal"
 )
@@ -58,14 +59,16 @@ func (b *batch) lookUp(ctx context.Context, r *batchRun) error {
 
 // selectOwners is findOwners where the database has an index of digests.
 func (b *batch) selectOwners(ctx context.Context, r *batchRun) error {
-	var digests [][]byte
+	var digests []shoal.Digest
 	for _, o := range r.pages {
 		for i := range o.page.Rows {
-			digests = append(digests, o.page.Rows[i].Key[:])
+			digests = append(digests, o.page.Rows[i].Key)
 		}
 	}
+	slices.SortFunc(digests, compareDigests) // neighbours share the index's pages
+	digests = slices.Compact(digests)
 	err := b.tx.query(ctx, selectOwners, len(digests),
-		func(i int, args []any) { args[0], args[1] = r.PK, digests[i] },
+		func(i int, args []any) { args[0], args[1] = r.PK, digests[i][:] },
 		func(rows *sql.Rows) error {
 			var digest []byte
 			var own owner

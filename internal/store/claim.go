@@ -36,22 +36,21 @@ var (
 // left by an ended task, which may have left many.
 const leftStep = 1000
 
-// claim takes requests for the op's slot: those of started tasks first, so
-// that tasks end before others begin.
-func (b *batch) claim(ctx context.Context, r *batchRun, o *op) error {
-	for look := o.max; len(o.work) < o.max; look = max(o.max, leftStep) {
-		again, err := b.claimRequests(ctx, r, o, look)
-		if err != nil {
-			return err
-		}
-		if !again {
-			break
+// claim takes requests for the slots of the run's claims: those of started
+// tasks first, so that tasks end before others begin.
+func (b *batch) claim(ctx context.Context, r *batchRun) error {
+	for _, o := range r.claims {
+		for look := o.max; len(o.work) < o.max; look = max(o.max, leftStep) {
+			again, err := b.claimRequests(ctx, r, o, look)
+			if err != nil {
+				return err
+			}
+			if !again {
+				break
+			}
 		}
 	}
-	if len(o.work) < o.max {
-		return b.claimTasks(ctx, r, o)
-	}
-	return nil
+	return b.claimTasks(ctx, r)
 }
 
 // claimRequests claims requests among the first look of the frontier. Those
@@ -140,28 +139,44 @@ func (b *batch) readPending(ctx context.Context, r *batchRun, n int) error {
 	return nil
 }
 
-// claimTasks claims the first requests of new tasks.
-func (b *batch) claimTasks(ctx context.Context, r *batchRun, o *op) error {
-	seqs, err := collect(ctx, b.tx, scanInt, claimableTasks, r.PK, o.max-len(o.work))
+// claimTasks claims the first requests of new tasks, for all claims that have
+// room for more at once.
+func (b *batch) claimTasks(ctx context.Context, r *batchRun) error {
+	room := 0
+	for _, o := range r.claims {
+		room += o.max - len(o.work)
+	}
+	if room == 0 {
+		return nil
+	}
+	seqs, err := collect(ctx, b.tx, scanInt, claimableTasks, r.PK, room)
 	if err != nil {
 		return fmt.Errorf("look for tasks: %w", err)
 	}
 	if err := b.loadTasks(ctx, r, seqs); err != nil {
 		return err
 	}
-	for _, seq := range seqs {
-		t := r.tasks[seq]
-		t.state, t.claimedBy = taskRunning, int64(o.lease.Slot)
-		o.work = append(o.work, shoal.Work{
-			First: true, TaskSeq: seq, TaskID: t.id, TaskParams: []byte(t.params),
-			TaskResults: t.results, TaskPages: t.finished, Request: shoal.Request{Attempts: int(t.attempts)},
-		})
+	next := 0
+	for _, o := range r.claims {
+		for len(o.work) < o.max && next < len(seqs) {
+			o.work = append(o.work, r.tasks[seqs[next]].claim(o.lease.Slot))
+			next++
+		}
 	}
 	err = b.tx.exec(ctx, claimTasks, len(seqs), func(i int, args []any) {
-		args[0], args[1], args[2], args[3] = r.PK, seqs[i], int64(o.lease.Slot), b.now
+		args[0], args[1], args[2], args[3] = r.PK, seqs[i], r.tasks[seqs[i]].claimedBy, b.now
 	})
 	if err != nil {
 		return fmt.Errorf("claim tasks: %w", err)
 	}
 	return nil
+}
+
+// claim gives the task's own first request to a slot.
+func (t *taskRow) claim(slot int) shoal.Work {
+	t.state, t.claimedBy = taskRunning, int64(slot)
+	return shoal.Work{
+		First: true, TaskSeq: t.seq, TaskID: t.id, TaskParams: []byte(t.params),
+		TaskResults: t.results, TaskPages: t.finished, Request: shoal.Request{Attempts: int(t.attempts)},
+	}
 }
