@@ -39,8 +39,8 @@ type batchRun struct {
 	// Results.
 	wasSeq  int64
 	owners  map[shoal.Digest]owner // of the pages' rows that the run has
-	digests *digestSet             // on SQLite, of a run that stores results
-	moved   []shoal.Digest         // on their way to result_keys
+	digests *digestSet             // of a run that stores results
+	moved   []shoal.Digest         // on their way to result_keys, on SQLite
 	newRows []newRow
 	links   []link
 	charges map[string]*charge

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"slices"
 
 	"shoal"
 )
@@ -45,39 +43,13 @@ var (
 // their found requests.
 func (b *batch) lookUp(ctx context.Context, r *batchRun) error {
 	r.owners = map[shoal.Digest]owner{}
-	if b.s.db.dialect == SQLite {
-		if !r.hasRows() {
-			return nil
-		}
-		return b.findOwners(ctx, r)
-	}
-	if err := b.selectOwners(ctx, r); err != nil {
-		return err
-	}
-	return b.lookUpFound(ctx, r)
-}
-
-// selectOwners is findOwners where the database has an index of digests.
-func (b *batch) selectOwners(ctx context.Context, r *batchRun) error {
-	var digests []shoal.Digest
-	for _, o := range r.pages {
-		for i := range o.page.Rows {
-			digests = append(digests, o.page.Rows[i].Key)
-		}
-	}
-	slices.SortFunc(digests, compareDigests) // neighbours share the index's pages
-	digests = slices.Compact(digests)
-	err := b.tx.query(ctx, selectOwners, len(digests),
-		func(i int, args []any) { args[0], args[1] = r.PK, digests[i][:] },
-		func(rows *sql.Rows) error {
-			var digest []byte
-			var own owner
-			err := rows.Scan(&digest, &own.task, &own.key)
-			r.owners[shoal.Digest(digest)] = own
+	if r.hasRows() {
+		if err := b.findOwners(ctx, r); err != nil {
 			return err
-		})
-	if err != nil {
-		return fmt.Errorf("look up results: %w", err)
+		}
+	}
+	if b.s.db.dialect == Postgres {
+		return b.lookUpFound(ctx, r)
 	}
 	return nil
 }

@@ -11,12 +11,12 @@ import (
 	"shoal/internal/jobs"
 )
 
-// Bounds of what is known of the digests of runs on SQLite.
+// Bounds of what is known of the digests of runs.
 const (
 	tailMost   = 1 << 16 // digests of a run in memory before they are moved; about 4 MB
 	tailsMost  = 1 << 18 // of all runs together
 	tailLeast  = 1 << 12 // of a run, however many runs there are
-	digestRuns = 256     // runs that are remembered
+	digestRuns = 64      // runs that are remembered
 	moveStep   = 1 << 13 // digests moved by one batch: some 30 ms
 	refillStep = 1 << 14 // digests read back into a filter by one batch
 )
@@ -29,9 +29,11 @@ const (
 // moved, in order and some with each batch, to the table result_keys; and a
 // filter in memory answers for those without reading the table.
 //
-// The process that holds the data directory is the only one to write results,
-// and its writer the only part of it: on PostgreSQL, where several do, the index
-// results_digest does all this. Guarded by the turn.
+// That holds on SQLite, where the writer of one process stores all results. On
+// PostgreSQL, where several processes do, the index results_digest is the table;
+// under the run's lock the sequence number of its newest result tells whether
+// another process has stored any, which are then read first. Used by the writer
+// alone; on SQLite guarded by the turn.
 type digestSet struct {
 	tail   map[shoal.Digest]owner // the newest
 	moving *move                  // nil: nothing is on its way to the table
@@ -44,6 +46,8 @@ type digestSet struct {
 	// table has been read back after a restart.
 	filled, full bool
 	refilled     shoal.Digest
+	// known is how far tail and filter go on PostgreSQL.
+	known int64
 }
 
 // move is a part of the tail on its way to the table.
@@ -71,22 +75,15 @@ const (
 
 // digestsOf returns what is known of a run's digests, read if it is not.
 func (b *batch) digestsOf(ctx context.Context, r *batchRun) (*digestSet, error) {
-	if d := b.s.digests[r.PK]; d != nil {
+	// A database that was set back (a lagging replica took over) knows less.
+	if d := b.s.digests[r.PK]; d != nil && d.known <= r.LastSeq {
 		return d, nil
 	}
 	d := &digestSet{tail: map[shoal.Digest]owner{}}
-	if err := b.tx.QueryRowContext(ctx, selectKeyed, r.PK).Scan(&d.keyed); err != nil {
-		return nil, fmt.Errorf("read how far the digests of run %s are moved: %w", r.ID, err)
-	}
-	d.filled = d.keyed == 0
-	after, upto := keyOf(r.SquidPK, max(r.FirstSeq, d.keyed)), keyOf(r.SquidPK, r.LastSeq)
-	err := b.tx.scan(ctx, selectTail, []any{after, upto}, func(rows *sql.Rows) error {
-		digest, own, err := scanOwner(rows)
-		d.tail[digest] = own
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read the newest digests of run %s: %w", r.ID, err)
+	if b.s.db.dialect == SQLite {
+		if err := b.restore(ctx, r, d); err != nil {
+			return nil, err
+		}
 	}
 	for pk := range b.s.digests {
 		if len(b.s.digests) < digestRuns {
@@ -96,6 +93,55 @@ func (b *batch) digestsOf(ctx context.Context, r *batchRun) (*digestSet, error) 
 	}
 	b.s.digests[r.PK] = d
 	return d, nil
+}
+
+// restore reads what was known on SQLite before a restart.
+func (b *batch) restore(ctx context.Context, r *batchRun, d *digestSet) error {
+	if err := b.tx.QueryRowContext(ctx, selectKeyed, r.PK).Scan(&d.keyed); err != nil {
+		return fmt.Errorf("read how far the digests of run %s are moved: %w", r.ID, err)
+	}
+	d.filled = d.keyed == 0
+	return b.readTail(ctx, r, d, max(r.FirstSeq, d.keyed), r.LastSeq)
+}
+
+// readTail enters the run's results between two sequence numbers.
+func (b *batch) readTail(ctx context.Context, r *batchRun, d *digestSet, after, upto int64) error {
+	args := []any{keyOf(r.SquidPK, after), keyOf(r.SquidPK, upto)}
+	err := b.tx.scan(ctx, selectTail, args, func(rows *sql.Rows) error {
+		digest, own, err := scanOwner(rows)
+		d.tail[digest] = own
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read the newest digests of run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// catchUp enters, on PostgreSQL, some of the results that other processes have
+// stored.
+func (b *batch) catchUp(ctx context.Context, r *batchRun, d *digestSet) error {
+	d.known = max(d.known, r.FirstSeq)
+	if upto := min(r.LastSeq, d.known+refillStep); upto > d.known {
+		if err := b.readTail(ctx, r, d, d.known, upto); err != nil {
+			return err
+		}
+		d.known = upto
+		d.shorten(tailRoom(len(b.s.digests)))
+	}
+	d.filled = d.known >= r.LastSeq
+	return nil
+}
+
+// shorten moves a long tail to the filter: the index has its digests.
+func (d *digestSet) shorten(most int) {
+	if len(d.tail) < most {
+		return
+	}
+	for digest := range d.tail {
+		d.full = d.full || !d.filter.add(&digest)
+	}
+	d.tail = make(map[shoal.Digest]owner, most)
 }
 
 func scanOwner(rows *sql.Rows) (d shoal.Digest, own owner, err error) {
@@ -125,7 +171,13 @@ func (b *batch) findOwners(ctx context.Context, r *batchRun) (err error) {
 	if r.digests, err = b.digestsOf(ctx, r); err != nil {
 		return err
 	}
-	if err := r.digests.refill(ctx, b.tx, r.PK); err != nil {
+	table := selectKeys
+	if b.s.db.dialect == Postgres {
+		table, err = selectOwners, b.catchUp(ctx, r, r.digests)
+	} else {
+		err = r.digests.refill(ctx, b.tx, r.PK)
+	}
+	if err != nil {
 		return err
 	}
 	var ask []shoal.Digest
@@ -141,7 +193,8 @@ func (b *batch) findOwners(ctx context.Context, r *batchRun) (err error) {
 		}
 	}
 	slices.SortFunc(ask, compareDigests) // neighbours share the table's pages
-	err = b.tx.query(ctx, selectKeys, len(ask),
+	ask = slices.Compact(ask)
+	err = b.tx.query(ctx, table, len(ask),
 		func(i int, args []any) { args[0], args[1] = r.PK, ask[i][:] },
 		func(rows *sql.Rows) error {
 			digest, own, err := scanOwner(rows)
@@ -217,7 +270,22 @@ func (b *batch) keepDigests() {
 			n := &r.newRows[i]
 			r.digests.tail[shoal.Digest(n.digest)] = owner{n.task, n.key}
 		}
+		if b.s.db.dialect == Postgres {
+			// While other processes' results are not all read, these stay to be read too.
+			if r.digests.known >= r.was.LastSeq {
+				r.digests.known = r.LastSeq
+			}
+			r.digests.shorten(tailRoom(len(b.s.digests)))
+			continue
+		}
 		r.digests.keep(r.moved, r.nextSeq, tailRoom(len(b.s.digests)))
+	}
+}
+
+// forgetDigests has what is known of the runs of a failed batch read anew.
+func (s *Store) forgetDigests(ops []*op) {
+	for _, o := range ops {
+		delete(s.digests, o.lease.RunPK)
 	}
 }
 

@@ -37,7 +37,7 @@ type Store struct {
 	keys  *keyCache // valid keys, in memory
 	stmts *statements
 	hot   *hotState // nil: nothing is known
-	// digests are what is known of the results of runs, by primary key; on SQLite.
+	// digests are what is known of the results of runs, by primary key.
 	digests map[int64]*digestSet
 	// ops are for the writer, which closes stopped when it ends.
 	ops     chan *op
@@ -50,11 +50,12 @@ func New(db *DB, inserter jobs.Inserter) *Store {
 	s := &Store{
 		db: db, jobs: inserter, log: db.log, read: db.read,
 		turn: make(chan struct{}, 1), stmts: newStatements(db),
-		keys: newKeyCache(db.dialect),
-		ops:  make(chan *op, maxPages), stopped: make(chan struct{}),
+		keys:    newKeyCache(db.dialect),
+		digests: map[int64]*digestSet{},
+		ops:     make(chan *op, maxPages), stopped: make(chan struct{}),
 	}
 	if db.dialect == SQLite {
-		s.runs, s.wal, s.digests = newRunCache(), newWALKeeper(db), map[int64]*digestSet{}
+		s.runs, s.wal = newRunCache(), newWALKeeper(db)
 	}
 	return s
 }

@@ -237,6 +237,9 @@ func (s *Store) commitHeld(ctx context.Context, ops []*op) {
 		b = newBatch(s, s.stmts.in(tx))
 		return b.apply(ctx, ops)
 	})
+	if err != nil {
+		s.forgetDigests(ops)
+	}
 	switch {
 	case err == nil:
 		b.keepHot()
