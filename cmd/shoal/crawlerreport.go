@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"shoal/client"
 	"shoal/internal/crawl"
 	"shoal/internal/crawler"
 	"shoal/internal/extract"
@@ -20,13 +21,36 @@ func printReport(o *output, p *crawler.Program, input string, r *crawl.Report) {
 		for _, f := range r.Fields {
 			names = append(names, f.Name)
 		}
-		printRows(o.out, names, rowsOfReport(r.Rows))
+		rows := rowsOfReport(r.Rows)
+		printRows(o.out, names, rows)
 		o.printf("\n")
+		if len(names) > maxColumns {
+			printFirst(o, names, rows[0])
+		}
 	}
 	printFields(o, r)
 	printMisses(o, r)
 	printRequests(o, r)
 	printEnd(o, r)
+}
+
+// shownValue is how much of a value the first row shows.
+const shownValue = 200
+
+// printFirst shows the first row with all its fields, one below the other: a
+// table has no room for them.
+func printFirst(o *output, names []string, row client.Row) {
+	o.printf("The first row, whole:\n")
+	width := 0
+	for _, name := range names {
+		width = max(width, len(name))
+	}
+	for _, name := range names {
+		if text := cell(row[name]); text != "" {
+			o.printf("  %-*s  %s\n", width, name, clip(text, shownValue))
+		}
+	}
+	o.printf("\n")
 }
 
 // barWidth is how many characters show a fill rate on a terminal.
@@ -110,7 +134,7 @@ func printMiss(o *output, m *extract.Miss) {
 // printRequests shows what was fetched.
 func printRequests(o *output, r *crawl.Report) {
 	o.printf("\n")
-	t := table{heads: []string{"STATUS", "TIME", "BYTES", "ROWS", "LINKS", "PAGE", "REQUEST"}, full: true}
+	t := table{heads: []string{"STATUS", "TIME", "BYTES", "ROWS", "LINKS", "PAGE", "REQUEST"}, full: !o.terminal, whole: 5}
 	for _, x := range r.Requests {
 		what := x.URL
 		if x.Method != "GET" {

@@ -130,6 +130,7 @@ type trial struct {
 	queue    []*shoal.Work
 	known    map[shoal.Digest]bool
 	keys     map[shoal.Digest]bool
+	quiet    int // pages in a row that gave no new row
 }
 
 // begin checks what was given and makes the first request's work.
@@ -192,7 +193,13 @@ func (t *trial) next(ctx context.Context) {
 	x.Status, x.Millis, x.Bytes, x.Error = s.Page.Log.Status, s.Page.Log.Millis, s.Page.Log.Bytes, s.Page.Log.Error
 	x.Rows, x.Links = len(s.Page.Rows), t.enqueue(s.Page.Found)
 	t.add(x)
-	t.take(s.Page.Rows)
+	stored := t.take(s.Page.Rows)
+	switch t.quiet++; {
+	case stored > 0 || s.Page.NoNewRows == 0:
+		t.quiet = 0
+	case t.quiet >= s.Page.NoNewRows && len(t.queue) > 0:
+		t.end(EndedRule, fmt.Sprintf("A rule of the definition ended the task: no_new_rows, after %d pages that gave none.", t.quiet))
+	}
 	if t.report.Ended == "" && s.Page.CloseTask {
 		t.end(EndedRule, "A rule of the definition ended the task: "+s.Page.CloseReason+".")
 	}
@@ -248,8 +255,8 @@ func (t *trial) enqueue(found []shoal.Request) int {
 	return n
 }
 
-// take adds rows until there are enough.
-func (t *trial) take(rows []shoal.Row) {
+// take adds rows until there are enough, and returns how many were new.
+func (t *trial) take(rows []shoal.Row) (stored int) {
 	for _, row := range rows {
 		if t.keys[row.Key] {
 			t.report.Duplicates++
@@ -257,11 +264,13 @@ func (t *trial) take(rows []shoal.Row) {
 		}
 		t.keys[row.Key] = true
 		t.report.Rows = append(t.report.Rows, row.Data)
+		stored++
 		if len(t.report.Rows) == t.MaxRows {
 			t.end(EndedRows, fmt.Sprintf("%d rows were asked for.", t.MaxRows))
-			return
+			return stored
 		}
 	}
+	return stored
 }
 
 // fill counts how often each field has a value and adds what explains the rest.

@@ -41,6 +41,7 @@ pages:
         nope: {select: ".info > em.x", function: more}
     stop:
       - {when: "url contains 'last'"}
+      - {no_new_rows: 3}
   item:
     rows:
       extends: row
@@ -93,6 +94,8 @@ func trySite(t *testing.T) string {
 			fmt.Fprint(w, `<p class="stock">17 left</p>`)
 		case r.URL.Path == "/empty":
 			fmt.Fprint(w, `<ol><li class="lis">x</ol>`)
+		case strings.HasPrefix(r.URL.Path, "/same"):
+			fmt.Fprintf(w, `<li><h2>Same</h2></li><a class="next" href="%sx">next</a>`, r.URL.Path)
 		case r.URL.Path == "/out":
 			w.WriteHeader(http.StatusForbidden)
 		default:
@@ -156,6 +159,7 @@ func TestTryEnds(t *testing.T) {
 		"its own pages":    {"/", func(tr *crawl.Trial) { tr.Params = map[string]any{"max_pages": 1} }, crawl.EndedPages, 6, 1},
 		"rows by details":  {"/", func(tr *crawl.Trial) { tr.Params = map[string]any{"more": true}; tr.MaxRows = 2 }, crawl.EndedRows, 2, 3},
 		"nothing there":    {"/none", func(*crawl.Trial) {}, crawl.EndedDone, 0, 1},
+		"nothing new":      {"/same", func(tr *crawl.Trial) { tr.MaxPages = 1000 }, crawl.EndedRule, 1, 4},
 		"a detected state": {"/out", func(*crawl.Trial) {}, crawl.EndedPaused, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
