@@ -268,7 +268,7 @@ func (c *Catalogue) refreshFile(path string) Problems {
 		ps = Problems{{File: path, Message: err.Error()}}
 	}
 	if f.program != nil {
-		f.program = f.program.troubled(ps)
+		f.program = f.program.troubled(slices.Clone(ps))
 	}
 	return ps
 }
@@ -276,6 +276,7 @@ func (c *Catalogue) refreshFile(path string) Problems {
 // troubled returns the program as one whose newer definition is wrong.
 func (p *Program) troubled(ps Problems) *Program {
 	last := *p
+	ps[0].File = filepath.Base(ps[0].File) // where the operator keeps it is nobody else's business
 	last.Info.HasIssues = true
 	last.Info.Issue = "Its definition was changed and has mistakes, so that its last good version is used: " + ps[0].Error()
 	return &last
