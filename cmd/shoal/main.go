@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -51,6 +52,9 @@ go: {concurrency: 8}), and many in an environment variable: --help names it.
 Exit codes: 0 done, 1 failed, 2 usage, 3 a run ended with another reason, 130 interrupted.`
 
 func main() {
+	// The only writer of this log is net/http's client: it tells what hostile
+	// servers send, as often as they like. What matters of it is in the runs.
+	log.SetOutput(io.Discard)
 	keepHeadroom()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -98,7 +98,7 @@ func (c *Crawl) fetch(ctx context.Context, t *Task, req *shoal.Request) (*fetch.
 		fr.Method, fr.Header, fr.Body = extra.Method, extra.Header, extra.Body
 	}
 	policy := c.policy
-	policy.Cookies = t.jar
+	policy.Cookies, policy.Home = t.jar, t.start.URL
 	resp, err := c.fetcher.Do(ctx, fr, policy)
 	if fr.Method != http.MethodHead || !doubtful(resp, err) || ctx.Err() != nil {
 		return resp, err

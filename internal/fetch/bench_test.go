@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -71,6 +72,29 @@ func BenchmarkDoPolite(b *testing.B) {
 			}
 			resp.Release()
 		}
+	})
+}
+
+// BenchmarkDoPoliteMany is the same for sixteen slots at one host, each of which
+// asks for the next page at once: the pace must not be what bounds them.
+func BenchmarkDoPoliteMany(b *testing.B) {
+	s := benchServer(b)
+	f := newFetcher(b, fetch.Options{})
+	req, policy := fetch.Request{URL: s.URL}, fetch.DefaultPolicy()
+	policy.HostConcurrency = 16
+	b.ReportAllocs()
+	b.SetParallelism(max(1, 16/runtime.GOMAXPROCS(0)))
+	reportCPU(b, func() {
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				resp, err := f.Do(b.Context(), req, policy)
+				if err != nil || len(resp.Body) != len(page) {
+					b.Error(resp, err)
+					return
+				}
+				resp.Release()
+			}
+		})
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,8 +91,12 @@ func (c *call) headers(own map[string]string) *failure {
 	h := make(http.Header, 4+len(own)+len(c.policy.Header))
 	h["User-Agent"], h["Accept"], h["Accept-Encoding"] = values[0:1:1], values[1:2:2], values[2:3:3]
 	c.first.header = h
-	for _, from := range []map[string]string{c.policy.Header, own} {
+	abroad := c.abroad()
+	for i, from := range []map[string]string{c.policy.Header, own} {
 		for name, value := range from {
+			if i == 0 && abroad && slices.Contains(secrets, http.CanonicalHeaderKey(name)) {
+				continue
+			}
 			if fail := c.set(name, value); fail != nil {
 				return fail
 			}
@@ -104,6 +109,22 @@ func (c *call) headers(own map[string]string) *failure {
 	}
 	return nil
 }
+
+// secrets are the headers that tell who asks.
+var secrets = []string{"Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token"}
+
+// abroad reports whether the request leads away from the site that the policy's
+// secrets are for.
+func (c *call) abroad() bool {
+	if c.policy.Home == "" || len(c.policy.Header) == 0 {
+		return false
+	}
+	home, err := url.Parse(c.policy.Home)
+	return err != nil || site(home) != site(c.first.url)
+}
+
+// site is a URL's registrable domain.
+func site(u *url.URL) string { return registrable(strings.ToLower(u.Hostname())) }
 
 // set puts one header, or removes it when the value is empty. Those that frame
 // the message on the connection are net/http's alone.

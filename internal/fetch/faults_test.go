@@ -337,6 +337,88 @@ func TestSecretsGoOnToTheHostsOwnHTTPS(t *testing.T) {
 	}
 }
 
+// A crawler's fixed headers may hold secrets of the site that it is for. Links
+// that lead away do not carry them there.
+func TestSecretsOfThePolicyStayAtHome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got http.Header
+		f := serveMemory(t, func(w http.ResponseWriter, r *http.Request) { got = r.Header }, fetch.Options{})
+		policy := fetch.Policy{Home: "https://www.shop.co.uk/start", Header: map[string]string{"authorization": "Bearer x", "Cookie": "s=1", "X-Plain": "p"}}
+		for url, want := range map[string]bool{
+			"http://www.shop.co.uk/": true, "http://api.shop.co.uk:8080/": true, "http://WWW.Shop.co.uk./": true,
+			"http://other.co.uk/": false, "http://shop.co.uk.evil.example/": false, "http://10.0.0.1/": false,
+		} {
+			get(t, f, url, policy)
+			if (got.Get("Authorization") != "") != want || (got.Get("Cookie") != "") != want || got.Get("X-Plain") != "p" {
+				t.Errorf("%s got %v", url, got)
+			}
+		}
+		// What a request itself says is meant for where it leads.
+		req := fetch.Request{URL: "http://other.example/", Header: map[string]string{"Authorization": "Bearer y"}}
+		if _, err := f.Do(t.Context(), req, policy); err != nil || got.Get("Authorization") != "Bearer y" {
+			t.Errorf("got %v, %v", got, err)
+		}
+	})
+}
+
+// Spellings of inside addresses that only a resolver or a normalizer sees through.
+func TestUnusualSpellingsOfInsideAddresses(t *testing.T) {
+	inside := serve(t, func(w http.ResponseWriter, r *http.Request) { t.Errorf("the inside was reached: %s", r.URL) })
+	port := inside.URL[strings.LastIndex(inside.URL, ":"):]
+	f := fetch.New(fetch.Options{Dial: safedial.New(safedial.Options{}).DialContext})
+	defer f.Close()
+	for _, host := range []string{
+		"１２７.0.0.1", "127。0。0。1", "①②⑦.⓪.⓪.①", "%31%32%37.0.0.1", "localhoſt", "LOCALHOST.", "0x7f.0.0.0x1", "0177.1", "127.0.0.1.", "0", "00000000000",
+		"[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[2001:0:0:0:0:0:80ff:fffe]", "[fe80::1%25lo]", "[fd00::1]", "[ff02::1]",
+		"255.255.255.255", "224.0.0.1", "100.64.0.1", "198.18.0.1", "169.254.169.254", "[fd00:ec2::254]",
+	} {
+		resp, err := f.Do(t.Context(), fetch.Request{URL: "http://" + host + port + "/"}, fetch.Policy{Retries: -1})
+		if err == nil {
+			t.Errorf("%s gave a page: %d", host, resp.Status)
+			continue
+		}
+		if fail := err.(*fetch.Error); fail.Failure != fetch.FailRefused && fail.Failure != fetch.FailDNS {
+			t.Errorf("%s: %s: %s", host, fail.Failure, fail.Message)
+		}
+	}
+}
+
+// A name that is public when it is looked up first and private when it is again
+// leads nowhere, whether a page, a redirect or a robots.txt asks for it.
+func TestRebindingNamesLeadNowhere(t *testing.T) {
+	inside := serve(t, func(w http.ResponseWriter, r *http.Request) { t.Errorf("the inside was reached: %s", r.URL) })
+	port := inside.URL[strings.LastIndex(inside.URL, ":"):]
+	outside := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://rebound.example"+port+r.URL.Path, http.StatusFound)
+	})
+	at := netip.MustParseAddrPort(strings.TrimPrefix(outside.URL, "http://"))
+	var asked atomic.Int32
+	d := safedial.New(safedial.Options{CacheTTL: -1, Allow: []netip.AddrPort{at}, Resolver: lookupFunc(func(host string) netip.Addr {
+		if asked.Add(1) == 1 {
+			return netip.MustParseAddr("203.0.114.1") // public, and nobody's
+		}
+		return netip.MustParseAddr("127.0.0.1")
+	})})
+	f := fetch.New(fetch.Options{Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+		defer cancel()
+		return d.DialContext(ctx, network, address)
+	}})
+	defer f.Close()
+	f.Do(t.Context(), fetch.Request{URL: "http://rebound.example" + port}, fetch.Policy{Retries: -1})
+	for _, url := range []string{"http://rebound.example" + port, outside.URL + "/page"} {
+		for _, robots := range []bool{false, true} {
+			refuse(t, f, fetch.Request{URL: url}, fetch.Policy{Retries: -1, Robots: robots}, fetch.FailRefused)
+		}
+	}
+}
+
+type lookupFunc func(host string) netip.Addr
+
+func (l lookupFunc) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	return []netip.Addr{l(host)}, nil
+}
+
 // gzip files of text are unpacked by name or label, however they are put together.
 func TestZippedText(t *testing.T) {
 	const sitemap = `<?xml version="1.0"?><urlset></urlset>`

@@ -72,7 +72,7 @@ func (j *Jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	if len(cookies) == 0 {
 		return
 	}
-	name := registrable(strings.ToLower(u.Hostname()))
+	name := site(u)
 	s := j.sites[name]
 	if s == nil {
 		if j.sites == nil {

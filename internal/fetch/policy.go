@@ -40,6 +40,10 @@ type Policy struct {
 	// Header is sent with every request; an empty value removes a default one.
 	// A Request's own headers win.
 	Header map[string]string
+	// Home, a URL, is the site that secrets in Header (Authorization and the
+	// like) are for: other registrable domains are not sent them. Empty: every
+	// site is.
+	Home string
 	// Cookies belong to the caller, one jar per run task (NewJar); nil: none are
 	// kept.
 	Cookies http.CookieJar

@@ -137,7 +137,7 @@ func (c *call) fetchRobots(ctx context.Context, o *origin, f *robotsFetch) {
 	policy.Robots, policy.Cookies, policy.MaxRedirects = false, nil, 5
 	policy.MaxBytes, policy.Timeout = maxRobots, min(policy.Timeout, 30*time.Second)
 	own := &call{f: c.f, policy: policy, cut: true}
-	own.first = hop{method: "GET", url: &u, header: without(c.first.header, "Authorization", "Cookie", "Content-Type"), host: c.hop.host}
+	own.first = hop{method: "GET", url: &u, header: without(c.first.header, append([]string{"Content-Type"}, secrets...)...), host: c.hop.host}
 	resp, err := own.run(ctx)
 	a := judge(o.name, resp, err)
 

@@ -113,7 +113,7 @@ func (c *call) follow(status int, location string) *failure {
 		next.host = c.hop.host
 	} else if a.host != b.host || a.scheme != "http" {
 		// Secrets were meant for the first host, also when it sends on to its https.
-		next.header = without(next.header, "Authorization", "Cookie", "Proxy-Authorization", "X-Api-Key", "X-Auth-Token")
+		next.header = without(next.header, secrets...)
 	}
 	return c.move(next)
 }
