@@ -28,7 +28,8 @@ type call struct {
 	wasted int64
 	// latency is what the last exchange's headers took to come.
 	latency time.Duration
-	// cut keeps the first MaxBytes of a longer body instead of failing.
+	// cut keeps the first MaxBytes of a longer body instead of failing: for
+	// robots.txt.
 	cut bool
 }
 

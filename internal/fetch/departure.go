@@ -12,10 +12,11 @@ import (
 // is kept as the host sees it: a new connection takes time that a kept one does
 // not. Its fields are guarded by the host's lock.
 type departure struct {
-	host *host
-	gone bool      // on the wire, or never going to be
-	over bool      // the exchange has ended
-	at   time.Time // when it went out, the last time
+	host  *host
+	quick time.Duration // an answer within this time says when the request arrived
+	gone  bool          // on the wire, or never going to be
+	over  bool          // the exchange has ended
+	at    time.Time     // when it went out, the last time
 }
 
 // maxResends is how often net/http may send a request again by itself: it does
@@ -66,7 +67,7 @@ func (d *departure) seen() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if !d.over && d.gone && h.started.Equal(d.at) && now.Sub(d.at) < h.gap/10 {
+	if !d.over && d.gone && h.started.Equal(d.at) && now.Sub(d.at) < d.quick {
 		h.started = now
 	}
 }

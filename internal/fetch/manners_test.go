@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -83,6 +84,39 @@ func TestRetryAfterHoldsThoseThatStillConnect(t *testing.T) {
 		if after := at.Sub(time.Unix(0, refused.Load())); after < 3*time.Second {
 			t.Errorf("a request came %s after the 429 that asked for 3 s", after)
 		}
+	}
+}
+
+// robots.txt as a target measures it: nothing that it disallows is asked for, and
+// its Crawl-delay lies between any two requests, whoever makes them.
+func TestRobotsIsObeyedAtTheTarget(t *testing.T) {
+	t.Parallel()
+	var v visits
+	var forbidden atomic.Int32
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		v.begin()
+		defer v.end()
+		switch {
+		case r.URL.Path == "/robots.txt":
+			io.WriteString(w, "User-agent: *\nDisallow: /\n\nUser-agent: shoal\nCrawl-delay: 0.3\nDisallow: /private\nAllow: /private/open$\nDisallow: /*.pdf$\n")
+		case r.URL.Path != "/private/open" && (strings.HasPrefix(r.URL.Path, "/private") || strings.HasSuffix(r.RequestURI, ".pdf")):
+			forbidden.Add(1)
+		}
+	})
+	f := newFetcher(t, fetch.Options{Dial: slowly(100 * time.Millisecond)})
+	paths := []string{"/", "/private", "/private/open", "/private/open/x", "/a.pdf", "/a.pdf?x", "/priv", "/x?private"}
+	var all sync.WaitGroup
+	for range 2 {
+		for _, path := range paths {
+			all.Go(func() { f.Do(t.Context(), fetch.Request{URL: s.URL + path}, fetch.DefaultPolicy()) })
+		}
+	}
+	all.Wait()
+	if forbidden.Load() != 0 || len(v.starts) != 11 {
+		t.Errorf("the target saw %d requests, %d of them for what it disallows; want 11 and none", len(v.starts), forbidden.Load())
+	}
+	if gap := v.gaps(); gap < 300*time.Millisecond {
+		t.Errorf("two requests came within %s, want the Crawl-delay of 300 ms", gap)
 	}
 }
 

@@ -38,6 +38,8 @@ type turn struct {
 	limit   int
 	delay   time.Duration
 	maxWait time.Duration
+	// first is set for robots.txt: the delay that it may ask for counts from it.
+	first bool
 }
 
 // pass is the leave to make one exchange.
@@ -128,8 +130,8 @@ func (h *host) start(t turn, now time.Time) pass {
 		h.strict[t.limit]++
 	}
 	h.started, h.gap = now, t.delay
-	if max(t.delay, h.lesson.slow) > 0 {
-		p.wire = &departure{host: h}
+	if t.first || max(t.delay, h.lesson.slow) > 0 {
+		p.wire = &departure{host: h, quick: max(t.delay/10, 20*time.Millisecond)}
 		h.leaving++
 	}
 	return p

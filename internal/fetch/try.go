@@ -35,7 +35,7 @@ func (c *call) visit(ctx context.Context) (resp *Response, location string, fail
 	if fail := o.breaker.peek(o.name); fail != nil {
 		return nil, "", fail
 	}
-	turn := turn{limit: c.policy.HostConcurrency, delay: c.policy.Delay, maxWait: c.policy.MaxWait}
+	turn := turn{limit: c.policy.HostConcurrency, delay: c.policy.Delay, maxWait: c.policy.MaxWait, first: c.cut}
 	if c.policy.Robots {
 		crawlDelay, fail := c.obey(ctx, o)
 		if fail != nil {
