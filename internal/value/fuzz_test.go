@@ -43,6 +43,17 @@ func FuzzAll(f *testing.F) {
 		}
 		Email(s)
 		DecodeCFEmail(s)
+		for _, region := range []string{"", "DE", "US", "AR", "IT"} {
+			for _, n := range Phones(s, region) {
+				if len(n) < 6 || n[0] != '+' || strings.Trim(n[1:], "0123456789") != "" {
+					t.Errorf("Phones(%q, %s) has %q", s, region, n)
+				}
+			}
+			Phone(s, region)
+		}
+		if c, ok := Country(s); ok != (len(c) == 2) {
+			t.Errorf("Country(%q) = %q", s, c)
+		}
 	})
 }
 
@@ -50,7 +61,7 @@ func FuzzAll(f *testing.F) {
 // a time that only work of the square would pass.
 func TestLinear(t *testing.T) {
 	const size = 1 << 18
-	for _, unit := range []string{"1", "1,", "1 ", "1.", "9€", "a@", "@", "(at)", "(", "a(at)", " AT a DOT ", "x@y.", "a.", "4 mar ", "-", "1/", "3 days ", "%1", "&amp;", "٣", "年", "\xff", "+49 ", "a@b.c@"} {
+	for _, unit := range []string{"1", "1,", "1 ", "1.", "9€", "a@", "@", "(at)", "(", "a(at)", " AT a DOT ", "x@y.", "a.", "4 mar ", "-", "1/", "3 days ", "%1", "&amp;", "٣", "年", "\xff", "+49 ", "a@b.c@", "1 2", "+1+", "030 123 45 ", "(0) "} {
 		s := strings.Repeat(unit, size/len(unit))
 		begin := time.Now()
 		Number(s)
@@ -61,6 +72,10 @@ func TestLinear(t *testing.T) {
 		Date(s, DateOptions{Ref: begin})
 		Email(s)
 		Emails(s)
+		Phones(s, "DE")
+		Phones(s, "US")
+		Phone(s, "")
+		Country(s)
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("256 KB of %q took %v", unit, took)
 		}
