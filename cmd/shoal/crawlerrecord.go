@@ -92,9 +92,9 @@ func (c *crawlerRecord) target(p *crawler.Program) (string, error) {
 // testOf writes the definition's entry for one input.
 func (c *crawlerRecord) testOf(p *crawler.Program, tr *crawl.Trial, r *crawl.Report, name string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "  - task: %s\n", flow(tr.Task))
+	fmt.Fprintf(&b, "  - task: %s\n", flow(har.Redacted(tr.Task)))
 	if len(tr.Params) > 0 {
-		fmt.Fprintf(&b, "    params: %s\n", flow(tr.Params))
+		fmt.Fprintf(&b, "    params: %s\n", flow(har.Redacted(tr.Params)))
 	}
 	replay := name
 	if isDefinition(c.Crawler) {

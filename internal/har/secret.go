@@ -58,6 +58,24 @@ func safeURL(raw string) string {
 	return u.String()
 }
 
+// Redacted returns values by name without what could be a secret: the values of
+// secret names, and those of secret parameters in addresses. A replay takes them
+// for the ones that were recorded.
+func Redacted(values map[string]any) map[string]any {
+	out := make(map[string]any, len(values))
+	for name, v := range values {
+		s, ok := v.(string)
+		switch {
+		case ok && s != "" && secretName.MatchString(name):
+			v = redacted
+		case ok && strings.Contains(s, "://"):
+			v = safeURL(s)
+		}
+		out[name] = v
+	}
+	return out
+}
+
 // safeForm redacts secret fields of an encoded form and leaves the rest as it stands.
 func safeForm(form string) string {
 	if form == "" {
