@@ -48,7 +48,7 @@ func (b *builder) pages() {
 
 func (b *builder) page(name string, d *pageDef) *Page {
 	p := &Page{Name: name, Format: HTML}
-	if f := b.choice(d.Format, "format", []string{"html", "xml", "json", "csv", "text"}); f != "" {
+	if f := b.choice(d.Format, "format", formats); f != "" {
 		p.Format = Format(f)
 	}
 	p.AnyStatus = b.choice(d.Status, "status", []string{"any", "ok"}) == "any"

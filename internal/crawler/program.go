@@ -101,6 +101,8 @@ const (
 	Text Format = "text" // regular expressions
 )
 
+var formats = []string{string(HTML), string(XML), string(JSON), string(CSV), string(Text)}
+
 // Page is a kind of page: what to follow on it and which rows it gives.
 type Page struct {
 	Name   string

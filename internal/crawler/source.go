@@ -88,6 +88,7 @@ func (b *builder) place(p *Page, d *placeDef, what string, link bool) *Source {
 			d.Select = d.short
 		default:
 			b.fail(d.short.at, "%s: write where it stands, such as {header: X-Total}; this page's format is %s", what, p.Format)
+			return s
 		}
 	}
 	if p.Format == CSV && d.Path.set() {
@@ -130,6 +131,9 @@ func (b *builder) options(data *Data, d *rowsDef) {
 
 // data compiles what says which embedded JSON is meant; nil when d is nil.
 func (b *builder) data(p *Page, d *dataDef, types many[text], place at) *Data {
+	if d != nil && d.line == 0 {
+		return nil // it was of no usable type, which was said
+	}
 	if d == nil {
 		if len(types) > 0 {
 			b.fail(types[0].at, "type narrows the items of data; add data: jsonld or data: microdata")
