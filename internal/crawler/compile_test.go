@@ -105,7 +105,7 @@ func indents(n int) []string {
 }
 
 func FuzzCompile(f *testing.F) {
-	for _, pattern := range []string{"testdata/bad/*.yaml", "../../crawlers/*.yaml", "../../bench/*.yaml"} {
+	for _, pattern := range []string{"testdata/bad/*.yaml", "../../crawlers/*.yaml", "../../bench/*.yaml", "testdata/good/*.yaml"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			f.Fatal(err)

@@ -224,6 +224,8 @@ func (b *builder) selector(p *Page, t text) {
 			b.fail(t.at, "select has %d characters; the most is 2000", len(t.s))
 		} else if _, err := cascadia.ParseGroup(t.s); err != nil {
 			b.fail(t.at, "select %q is no valid CSS selector: %s", clip(t.s, 60), err)
+		} else if why := dearSelector(t.s); why != "" {
+			b.fail(t.at, "select %q: %s", clip(t.s, 60), why)
 		}
 	case XML:
 		for _, name := range strings.FieldsFunc(t.s, func(r rune) bool { return r == '|' || r == '>' || r == ' ' }) {

@@ -289,7 +289,9 @@ func (r *reader) readHTML() error {
 	if isHTML(r.page.MediaType) {
 		root = parseHTML(r.page.Body)
 		r.root = root
-		r.plan.doc.walk(root, &r.doc)
+		if !r.plan.doc.walk(root, &r.doc) {
+			r.problem("the page's selectors took longer than %s; what is at its end is left out", maxWalk)
+		}
 		if err := r.resolveAgainst(r.doc.first(r.plan.base)); err != nil {
 			return err
 		}

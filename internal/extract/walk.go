@@ -3,6 +3,7 @@ package extract
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/andybalholm/cascadia"
 	"golang.org/x/net/html"
@@ -37,6 +38,7 @@ type alternative struct {
 	attr, class string
 	// full is the whole selector, nil when tag and attr say all.
 	full cascadia.Sel
+	far  *chain // full, when it is better matched as a chain
 }
 
 // add enters a selector and returns its number; all asks for every match.
@@ -57,7 +59,7 @@ func (s *selectors) add(text string, all bool) (int, error) {
 	s.list = append(s.list, &selection{all: all})
 	for _, sel := range group {
 		alt := prefilter(sel)
-		alt.id = id
+		alt.id, alt.far = id, newChain(sel)
 		if alt.tag == 0 {
 			s.any = append(s.any, alt)
 			continue
@@ -163,16 +165,34 @@ func (m matches) first(id int) *node {
 	return m[id][0]
 }
 
+// A walk looks at the clock every walkCheck elements and ends after maxWalk:
+// some selectors (:nth-child, ~) cost as much per element as it has siblings,
+// and of those a hostile page has a million.
+const (
+	walkCheck = 1 << 6
+	maxWalk   = 5 * time.Second
+)
+
 // walk collects the matches below root, root left out, in one pass. What is
-// in a <template> is no part of the page.
-func (s *selectors) walk(root *node, m *matches) {
+// in a <template> is no part of the page. false: it took too long, and the
+// matches are those of the page's beginning.
+func (s *selectors) walk(root *node, m *matches) bool {
 	m.reset(s)
 	if len(s.list) == 0 {
-		return
+		return true
 	}
+	var begin time.Time
+	elements := 0
 	for n := next(root, root, true); n != nil; n = next(n, root, n.DataAtom != atom.Template) {
 		if n.Type != html.ElementNode {
 			continue
+		}
+		if elements++; elements%walkCheck == 0 {
+			if begin.IsZero() {
+				begin = time.Now()
+			} else if time.Since(begin) > maxWalk {
+				return false
+			}
 		}
 		if n.DataAtom != 0 {
 			if alts := s.byTag[bucket(n.DataAtom)]; alts != nil {
@@ -183,6 +203,7 @@ func (s *selectors) walk(root *node, m *matches) {
 			s.offer(n, s.any, *m)
 		}
 	}
+	return true
 }
 
 // offer tests n against alternatives that may fit it.
@@ -204,9 +225,10 @@ func (s *selectors) offer(n *node, alts []alternative, m matches) {
 		if a.class != "" && !hasClass(n, a.class) {
 			continue
 		}
-		if a.full == nil || a.full.Match(n) {
-			m[a.id] = append(have, n)
+		if a.far != nil && !a.far.match(n) || a.far == nil && a.full != nil && !a.full.Match(n) {
+			continue
 		}
+		m[a.id] = append(have, n)
 	}
 }
 
