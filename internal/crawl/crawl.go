@@ -139,7 +139,7 @@ func (c *Crawl) read(s *Step, t *Task, w *shoal.Work, req *shoal.Request, resp *
 	}
 	out, err := c.plan.Read(&t.extract, req, &extract.Page{
 		URL: resp.URL, RequestURL: req.URL, Status: resp.Status, Header: resp.Header,
-		MediaType: resp.MediaType, Body: resp.Body, WireBytes: resp.WireBytes, Elapsed: resp.Elapsed, Explain: c.explain,
+		MediaType: resp.MediaType, Body: resp.Body, WireBytes: resp.WireBytes, Elapsed: resp.Elapsed, At: page.At, Explain: c.explain,
 	})
 	if err != nil {
 		page.End, page.Log.Error = shoal.PageFailed, "The page could not be read: "+err.Error()

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"shoal"
 )
@@ -35,9 +36,7 @@ func (b *builder) oneField(p *Page, inData bool, place at, name string, d *field
 	if as := b.choice(d.As, "type", asNames); as != "" {
 		f.As = As(as)
 	}
-	if d.Format.set() {
-		f.Layout = b.layout(d.Format)
-	}
+	b.dateOptions(f, d)
 	f.Keep = Keep(b.choice(d.Keep, "keep", []string{string(KeepInternal), string(KeepExternal)}))
 	if f.Keep != KeepAll && (f.As != AsURL && f.As != AsCount || f.Attr == "") {
 		b.fail(d.Keep.at, "keep narrows URLs: it needs attr: href and as: url or as: count")
@@ -175,6 +174,32 @@ func (b *builder) addonOf(f *Field, d *fieldDef) {
 		b.fail(d.Function.at, "%s", unknown("function", d.Function.s, "input (those with function: true)", b.names.functions))
 	}
 }
+
+// dateOptions compiles how a date is read.
+func (b *builder) dateOptions(f *Field, d *fieldDef) {
+	for _, t := range []text{d.Format, d.Timezone, d.Language} {
+		if t.set() && f.As != AsDate {
+			b.fail(t.at, "format, timezone, day_first and language say how a date is read; add as: date")
+			return
+		}
+	}
+	if d.Format.set() {
+		f.Date.Layout = b.layout(d.Format)
+	}
+	f.Date.DayFirst, f.Date.Language = d.DayFirst, d.Language.s
+	if d.Language.set() && !languageForm.MatchString(d.Language.s) {
+		b.fail(d.Language.at, "language %q: write a code such as fr or pt-BR", clip(d.Language.s, 20))
+	}
+	if d.Timezone.set() {
+		zone, err := time.LoadLocation(d.Timezone.s)
+		if err != nil || d.Timezone.s == "Local" {
+			b.fail(d.Timezone.at, "timezone %q: write an IANA name such as Europe/Paris or UTC", clip(d.Timezone.s, 40))
+		}
+		f.Date.Zone = zone
+	}
+}
+
+var languageForm = regexp.MustCompile(`^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$`)
 
 // layout turns a date pattern (YYYY-MM-DD HH:mm:ss) into Go's.
 func (b *builder) layout(t text) string {

@@ -252,6 +252,8 @@ var valueDocs = map[string][]Word{
 		{Name: "url", Doc: "absolute"},
 		{Name: "length", Doc: "characters of the string"},
 		{Name: "text_length", Doc: "characters of the text"},
+		{Name: "email", Doc: "an email address, also one that is disguised"},
+		{Name: "currency", Doc: "the currency of an amount, ISO 4217"},
 		{Name: "count", Doc: "how many matches"},
 		{Name: "json", Doc: "JSON text, embedded"},
 	},

@@ -8,6 +8,7 @@ import (
 
 	"shoal"
 	"shoal/internal/jq"
+	"shoal/internal/value"
 	"shoal/internal/xpath"
 )
 
@@ -248,12 +249,14 @@ const (
 	AsURL        As = "url"         // absolute
 	AsLength     As = "length"      // characters of the string
 	AsTextLength As = "text_length" // characters of the text
+	AsEmail      As = "email"       // an email address, also one that is disguised
+	AsCurrency   As = "currency"    // the currency of an amount, ISO 4217
 	AsCount      As = "count"       // how many matches
 	AsJSON       As = "json"        // JSON text, embedded
 )
 
 var asNames = []string{"string", "raw", "text", "html", "markdown", "int", "float", "money", "percent", "boolean",
-	"date", "url", "length", "text_length", "count", "json"}
+	"date", "url", "email", "currency", "length", "text_length", "count", "json"}
 
 // Keep narrows a list of URLs.
 type Keep string
@@ -292,7 +295,8 @@ type Field struct {
 	Unique  bool
 	Keep    Keep
 	As      As
-	Layout  string // of a date, Go's way; empty: guess
+	// Date is how a date is read; its Layout is Go's.
+	Date    value.DateOptions
 	Default any
 	// Required drops rows that lack the field.
 	Required bool

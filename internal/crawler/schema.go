@@ -107,9 +107,24 @@ func (s *schemer) structure(t reflect.Type) shape {
 			delete(property, "type")
 		}
 		// A key without a value is the same as one left out.
-		properties[key] = shape{"anyOf": []shape{property, {"type": "null"}}}
+		properties[key] = shape{"anyOf": []shape{property, {"type": "null"}}, "description": docOf(t.Name(), key)}
 	}
 	return shape{"type": "object", "properties": properties, "additionalProperties": false}
+}
+
+// docOf is what the comments of definition.go say of a key.
+func docOf(construct, key string) string {
+	for _, c := range Constructs() {
+		if c.Name != construct {
+			continue
+		}
+		for _, k := range c.Keys {
+			if k.Name == key {
+				return k.Doc
+			}
+		}
+	}
+	return ""
 }
 
 // wordsOf returns the words that a key may have; nil: any text.

@@ -60,7 +60,7 @@ func jsonNumbers(v any) any {
 func TestSchemaFits(t *testing.T) {
 	schema := compileSchema(t)
 	n := 0
-	for _, pattern := range []string{"../../crawlers/*.yaml", "../../bench/*.yaml", "../../docs/examples/*.yaml", "testdata/good/*.yaml"} {
+	for _, pattern := range []string{"../../crawlers/*.yaml", "../../bench/*.yaml", "../../docs/language/*.yaml", "testdata/good/*.yaml"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -44,6 +44,8 @@ type Page struct {
 	Body       []byte // UTF-8 when it is text; not kept after Read
 	WireBytes  int64
 	Elapsed    time.Duration // from the last request's start to the end of the body
+	// At is when the answer came; "3 days ago" is before it. Zero: such texts are no dates.
+	At time.Time
 	// Failed is why the request was given up; empty when there is an answer.
 	// Read then returns the row that waited for this page.
 	Failed string

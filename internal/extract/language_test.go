@@ -129,6 +129,21 @@ func TestLanguage(t *testing.T) {
         sizes: {select: li, list: true, fields: {size: {select: b}, left: {select: em, as: int}, deep: {fields: {all: {as: text}}}}}
 `, want: `{"result_id":1,"first":{"size":"S","left":3},"sizes":[{"size":"S","left":3,"deep":{"all":"S 3"}},{"size":"M","left":0,"deep":{"all":"M 0"}}]}
 {"result_id":2,"first":null,"sizes":[]}`},
+		{name: "types", body: `<i>1.234,56 €</i><b>03/04/2024 10:00</b><u>yes</u><s>50 %</s><a href="mailto:a@b.example">jo [at] b.example</a><em>vor 3 Tagen</em>`, pages: `
+  p:
+    rows:
+      key: money
+      fields:
+        money: {select: i, as: money}
+        currency: {select: i, as: currency}
+        day: {select: b, as: date, day_first: true, timezone: Europe/Paris}
+        month: {select: b, as: date, day_first: false}
+        format: {select: b, as: date, format: 'DD/MM/YYYY HH:mm'}
+        bool: {select: u, as: boolean}
+        percent: {select: s, as: percent}
+        email: {select: a, as: email}
+        none: {select: i, as: date, default: no}
+`, want: `{"money":1234.56,"currency":"EUR","day":"2024-04-03T08:00:00Z","month":"2024-03-04T10:00:00Z","format":"2024-04-03T10:00:00Z","bool":true,"percent":50,"email":"jo@b.example","none":"no"}`},
 		{name: "where is a list", body: booth, pages: `
   p:
     rows:

@@ -16,6 +16,7 @@ import (
 
 	"shoal"
 	"shoal/internal/crawler"
+	"shoal/internal/value"
 )
 
 // pagerVar names the variable in which a request of a pagination knows where
@@ -262,7 +263,7 @@ func (r *reader) numberAt(p *place) (int, bool, error) {
 	if err != nil {
 		return 0, false, err
 	}
-	n, ok := parseNumber(s)
+	n, ok := value.Number(s)
 	return int(n), ok && n < 1<<53, nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"shoal/internal/crawler"
+	"shoal/internal/value"
 )
 
 // maxItems is how many items one list may have.
@@ -174,27 +174,34 @@ func (r *reader) scalar(f *fieldPlan, s string) (bool, error) {
 func (r *reader) convert(dst []byte, f *fieldPlan, s string) ([]byte, bool) {
 	switch f.As {
 	case crawler.AsInt:
-		n, ok := parseNumber(s)
-		return strconv.AppendInt(dst, int64(n), 10), ok
-	case crawler.AsFloat, crawler.AsMoney:
-		n, ok := parseNumber(s)
+		n, ok := value.Int(s)
+		return strconv.AppendInt(dst, n, 10), ok
+	case crawler.AsFloat:
+		n, ok := value.Number(s)
 		return appendFloat(dst, n), ok
+	case crawler.AsMoney:
+		m, ok := value.Money(s)
+		return appendFloat(dst, m.Value), ok
+	case crawler.AsCurrency:
+		c, ok := value.Currency(s)
+		return appendString(dst, c), ok
 	case crawler.AsPercent:
-		i := strings.IndexAny(s, "%‰")
-		if i < 0 {
-			i = len(s)
-		}
-		n, ok := parseNumber(s[:i])
+		n, ok := value.Percent(s)
 		return appendFloat(dst, n), ok
 	case crawler.AsBoolean:
-		b, ok := parseBool(s)
+		b, ok := value.Bool(s)
 		return strconv.AppendBool(dst, b), ok
 	case crawler.AsDate:
-		t, ok := parseDate(s, f.Layout)
+		how := f.Date
+		how.Ref = r.page.At
+		t, _, ok := value.Date(s, how)
 		if !ok {
 			return dst, false
 		}
 		return appendString(dst, t.UTC().Format(time.RFC3339)), true
+	case crawler.AsEmail:
+		m, ok := value.Email(s)
+		return appendString(dst, m), ok
 	case crawler.AsURL:
 		if r.links.resolver == nil {
 			return appendString(dst, s), true
@@ -216,82 +223,6 @@ func (r *reader) convert(dst []byte, f *fieldPlan, s string) ([]byte, bool) {
 		return append(dst, b.Bytes()...), true
 	}
 	return appendString(dst, s), true
-}
-
-var numeral = regexp.MustCompile(`[-−+]?\d[\d\s.,'’]*`)
-
-// parseNumber reads the first number of s, whatever its separators: 1,234.56,
-// 1.234,56, 1 234, 51.77. A single separator before exactly three digits
-// groups thousands if it is a comma or a blank, else it is the decimal point.
-func parseNumber(s string) (float64, bool) {
-	m := numeral.FindString(s)
-	if m == "" {
-		return 0, false
-	}
-	m = strings.TrimRight(strings.Map(func(c rune) rune {
-		switch c {
-		case ' ', '\u00a0', '\u202f', '\t', '\n', '\'', '’', '+':
-			return -1
-		case '−':
-			return '-'
-		}
-		return c
-	}, m), ".,")
-	dot, comma := strings.LastIndexByte(m, '.'), strings.LastIndexByte(m, ',')
-	switch {
-	case dot >= 0 && comma > dot: // 1.234,56
-		m = strings.Replace(strings.ReplaceAll(m, ".", ""), ",", ".", 1)
-	case comma >= 0 && dot > comma: // 1,234.56
-		m = strings.ReplaceAll(m, ",", "")
-	case comma >= 0:
-		if strings.Count(m, ",") == 1 && len(m)-comma-1 != 3 {
-			m = strings.Replace(m, ",", ".", 1) // 51,77
-		} else {
-			m = strings.ReplaceAll(m, ",", "")
-		}
-	case strings.Count(m, ".") > 1: // 1.234.567
-		m = strings.ReplaceAll(m, ".", "")
-	}
-	f, err := strconv.ParseFloat(m, 64)
-	return f, err == nil
-}
-
-func parseBool(s string) (bool, bool) {
-	switch strings.ToLower(s) {
-	case "true", "yes", "1", "on", "y", "✓", "✔":
-		return true, true
-	case "false", "no", "0", "off", "n", "✗", "✘":
-		return false, true
-	}
-	return false, false
-}
-
-var dateLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04:05 -0700",
-	"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02", "2006/01/02", "20060102",
-	time.RFC1123Z, time.RFC1123, time.RFC850, time.ANSIC, "Mon, 2 Jan 2006 15:04:05 -0700", "Mon, 2 Jan 2006 15:04:05 MST",
-	"2 Jan 2006 15:04:05 -0700", "2 Jan 2006", "2 January 2006", "January 2, 2006", "Jan 2, 2006", "Jan 2 2006",
-	"Monday, January 2, 2006", "Mon Jan 2 2006", "2006-01", "02.01.2006", "January 2006",
-}
-
-// parseDate reads a date; without a layout, any that can be read in one way only.
-func parseDate(s, layout string) (time.Time, bool) {
-	if layout != "" {
-		t, err := time.Parse(layout, s)
-		return t, err == nil
-	}
-	for _, l := range dateLayouts {
-		if t, err := time.Parse(l, s); err == nil {
-			return t, true
-		}
-	}
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil && n > 1e8 {
-		if n > 1e11 {
-			return time.UnixMilli(n), true
-		}
-		return time.Unix(n, 0), true
-	}
-	return time.Time{}, false
 }
 
 func sortedKeys(m map[string]any) []string {
