@@ -116,8 +116,8 @@ func TestEveryPhaseTimesOut(t *testing.T) {
 		}, "http://a.example/", "did not answer within 30s", 30 * time.Second},
 		{"headers that drip", func(context.Context, string, string) (net.Conn, error) {
 			client, server := net.Pipe()
-			go io.Copy(io.Discard, server)
 			go func() {
+				server.Read(make([]byte, 4096))
 				io.WriteString(server, "HTTP/1.1 200 OK\r\n")
 				for i := 0; ; i++ {
 					if _, err := fmt.Fprintf(server, "X-%d: a\r\n", i); err != nil {
