@@ -10,11 +10,15 @@ import (
 // gcHeadroom is how much may be allocated between two collections at least.
 // The runtime's rule, as much again as is alive, makes a process whose live heap
 // is a few megabytes collect at every other page, for a fifth of its CPU.
-const gcHeadroom = 16 << 20
+const gcHeadroom = 12 << 20
 
-// keepHeadroom makes the collector leave gcHeadroom for as long as the process
-// lives, and keep the runtime's rule where more is alive. GOGC in the
-// environment is left alone.
+// gcLarge is the growth in per cent where more is alive: parse trees of large
+// pages. Half of the runtime's own: memory is dearer there than the tenth of the
+// CPU that it costs.
+const gcLarge = 50
+
+// keepHeadroom makes the collector leave gcHeadroom, or gcLarge where that is
+// more, for as long as the process lives. GOGC in the environment is left alone.
 func keepHeadroom() {
 	if os.Getenv("GOGC") == "" {
 		runtime.SetFinalizer(&collected{percent: 100}, (*collected).next)
@@ -35,7 +39,7 @@ func (c *collected) next() {
 	if c.alive = live[0].Value.Uint64(); c.alive > 0 {
 		// Four times what is alive at most: when that grows all at once, the goal
 		// set for the small heap must not be tens of times the large one.
-		want := min(400, max(100, int(gcHeadroom*100/c.alive)))
+		want := min(400, max(gcLarge, int(gcHeadroom*100/c.alive)))
 		// A change stops the world for a moment: not for trifles.
 		if want > c.percent*5/4 || want < c.percent*4/5 {
 			c.percent = want

@@ -84,7 +84,7 @@ func (db *DB) openSQLite() error {
 		return err
 	}
 	db.lock = held
-	if db.write, err = sql.Open("sqlite", sqliteDSN(db.dataDir, "32768", false)); err != nil {
+	if db.write, err = sql.Open("sqlite", sqliteDSN(db.dataDir, "8192", false)); err != nil {
 		return errors.Join(fmt.Errorf("open %s: %w", dataFile, err), held.release())
 	}
 	// One connection writes: SQLite allows one writer, and waiting in a queue of
