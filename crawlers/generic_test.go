@@ -11,6 +11,37 @@ import (
 	"shoal/internal/fixtures"
 )
 
+func TestArticlesOfAMagazine(t *testing.T) {
+	s := fixtures.Magazine(24)
+	var want []row
+	for _, a := range s.Articles {
+		r := row{"url": "{SITE}" + a.Path, "title": a.Title, "authors": a.Authors, "published": a.Published.Format(time.RFC3339), "language": a.Language, "section": a.Section, "text": a.Text(), "image": nil}
+		if a.Image != "" {
+			r["image"] = "{SITE}" + a.Image
+		}
+		want = append(want, r)
+	}
+	got := collect(t, "articles", s, row{"url": "{SITE}/"}, nil)
+	compare(t, "url", want, got)
+	one := collect(t, "articles", s, row{"url": "{SITE}" + s.Articles[3].Path}, row{"crawl": false, "markdown": true})
+	if len(one.rows) != 1 || len(one.Requests) != 1 || !strings.Contains(fmt.Sprint(one.rows[0]["markdown"]), s.Articles[3].Paragraphs[1][:60]) {
+		t.Errorf("%+v", one.rows)
+	}
+	if since := collect(t, "articles", s, row{"url": "{SITE}/"}, row{"fetch_since": "2023-01-15 00:00"}); len(since.rows) == 0 || len(since.rows) >= len(got.rows) {
+		t.Errorf("%d articles since", len(since.rows))
+	}
+}
+
+func TestArticlesOfABlog(t *testing.T) {
+	s := fixtures.Blog(25)
+	var want []row
+	for _, p := range s.Posts {
+		want = append(want, row{"url": "{SITE}" + p.Path, "title": p.Title, "authors": []string{p.Author}, "published": p.Published.UTC().Format(time.RFC3339),
+			"modified": p.Modified.UTC().Format(time.RFC3339), "section": p.Category, "text": strings.Join(p.Paragraphs, "\n"), "language": "en-US"})
+	}
+	compare(t, "url", want, collect(t, "articles", s, row{"url": "{SITE}/"}, nil))
+}
+
 func TestTablesOfAPage(t *testing.T) {
 	var want []row
 	for i, table := range fixtures.StaticTables {
@@ -34,6 +65,44 @@ func TestTablesOfAPage(t *testing.T) {
 	if n := len(books.rows); n != 30 || books.rows[0]["record"].(row)["UPC"] == nil {
 		t.Errorf("%d tables of 30 books: %v", n, books.rows[0])
 	}
+}
+
+func TestProductsOfAShop(t *testing.T) {
+	s := fixtures.Emporium(40)
+	var want []row
+	for _, p := range s.Products {
+		images := []string{}
+		for _, i := range p.Images {
+			images = append(images, "{SITE}"+i)
+		}
+		r := row{"url": "{SITE}" + p.Path, "name": p.Name, "brand": p.Brand, "sku": p.SKU, "gtin": orNil(p.GTIN), "price": p.Price, "currency": p.Currency, "availability": p.Availability,
+			"condition": orNil(p.Condition), "rating": orNil(p.Rating), "reviews": orNil(p.Reviews), "images": images, "description": p.Description, "category": p.Category}
+		if p.HighPrice > p.Price {
+			r["price_high"] = p.HighPrice
+		}
+		if len(p.Variants) > 0 {
+			r["source"] = "jsonld"
+		}
+		want = append(want, r)
+	}
+	got := collect(t, "products", s, row{"url": "{SITE}/"}, nil)
+	compare(t, "url", want, got)
+	for _, r := range got.rows {
+		i := slices.IndexFunc(s.Products, func(p fixtures.Product) bool { return "{SITE}"+p.Path == r["url"] })
+		variants, _ := r["variants"].([]any)
+		if i < 0 || len(variants) != len(s.Products[i].Variants) {
+			t.Errorf("%s: %d variants", r["url"], len(variants))
+		}
+	}
+}
+
+func TestProductsOfABookshop(t *testing.T) {
+	s := fixtures.Bookshop(fixtures.Options{Count: 40, SlowDelay: 1})
+	var want []row
+	for _, b := range s.Books() {
+		want = append(want, row{"url": "{SITE}" + b.Path(), "name": b.Title, "price": float64(b.PricePence) / 100, "currency": "GBP"})
+	}
+	compare(t, "url", want, collect(t, "products", s, row{"url": "{SITE}/"}, nil))
 }
 
 // TestJSONAPIs collects the ships by every way of paging: told, and found out.

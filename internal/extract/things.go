@@ -3,6 +3,8 @@ package extract
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -31,10 +33,15 @@ const maxThings = 50_000
 // names of crawler.Things. Each returns JSON objects; none changes the tree or
 // keeps it.
 var things = map[string]func(thingPage) [][]byte{
-	"tables":  onTree(readTables),
-	"links":   onTree(readLinks),
-	"records": func(p thingPage) [][]byte { return readRecords(&p) },
-	"feed":    func(p thingPage) [][]byte { return readFeed(&p) },
+	"article":   onTree(readArticle),
+	"products":  onTree(readProducts),
+	"tables":    onTree(readTables),
+	"links":     onTree(readLinks),
+	"records":   func(p thingPage) [][]byte { return readRecords(&p) },
+	"jsonld":    onTree(func(p *thingPage) [][]byte { return jsonLD(p.root, maxThings) }),
+	"microdata": onTree(func(p *thingPage) [][]byte { return microdata(p.root, p.reference, maxThings) }),
+	"opengraph": onTree(readOpenGraph),
+	"feed":      func(p thingPage) [][]byte { return readFeed(&p) },
 }
 
 // onTree is a reader that has nothing to say of an answer that is no HTML.
@@ -138,4 +145,195 @@ func firstText(list ...string) string {
 		}
 	}
 	return ""
+}
+
+// object is a decoded JSON object of structured data, read leniently: a member
+// may be a text, a list, or an object that has the text as its name.
+type object map[string]any
+
+// objectsOf decodes items; what is no object is left out.
+func objectsOf(items [][]byte) []object {
+	var list []object
+	for _, b := range items {
+		var o object
+		if json.Unmarshal(b, &o) == nil && o != nil {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// types are the item's types without their vocabulary's address.
+func (o object) types() []string {
+	var list []string
+	for _, t := range listOf(o["@type"]) {
+		if s, ok := t.(string); ok {
+			list = append(list, lastPart(s))
+		}
+	}
+	return list
+}
+
+// is reports whether the item has one of the types, in any case of letters.
+func (o object) is(types ...string) bool {
+	for _, t := range o.types() {
+		if slices.ContainsFunc(types, func(want string) bool { return strings.EqualFold(t, want) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// text is the first text of the members named.
+func (o object) text(names ...string) string {
+	for _, name := range names {
+		if list := textsOf(o[name]); len(list) > 0 {
+			return list[0]
+		}
+	}
+	return ""
+}
+
+// sub is the first object of the member.
+func (o object) sub(name string) object {
+	for _, v := range listOf(o[name]) {
+		if m, ok := v.(map[string]any); ok {
+			return m
+		}
+	}
+	return nil
+}
+
+// subs are the objects of the member.
+func (o object) subs(name string) []object {
+	var list []object
+	for _, v := range listOf(o[name]) {
+		if m, ok := v.(map[string]any); ok {
+			list = append(list, m)
+		}
+	}
+	return list
+}
+
+func listOf(v any) []any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		return v
+	}
+	return []any{v}
+}
+
+// textsOf are the texts of a member: of an object its name, value or address.
+func textsOf(v any) []string {
+	var list []string
+	for _, item := range listOf(v) {
+		switch item := item.(type) {
+		case string:
+			if s := strings.Join(strings.Fields(item), " "); s != "" {
+				list = append(list, s)
+			}
+		case float64:
+			list = append(list, strconv.FormatFloat(item, 'f', -1, 64))
+		case bool:
+			list = append(list, strconv.FormatBool(item))
+		case map[string]any:
+			for _, name := range []string{"@value", "name", "url", "contentUrl", "@id", "value"} {
+				if inner := textsOf(item[name]); len(inner) > 0 {
+					list = append(list, inner[0])
+					break
+				}
+			}
+		}
+	}
+	return list
+}
+
+// addressesOf are the addresses of a member: of an object its url or @id.
+func addressesOf(v any) []string {
+	var list []string
+	for _, item := range listOf(v) {
+		switch item := item.(type) {
+		case string:
+			list = append(list, item)
+		case map[string]any:
+			for _, name := range []string{"contentUrl", "url", "@id"} {
+				if s, ok := item[name].(string); ok && s != "" {
+					list = append(list, s)
+					break
+				}
+			}
+		}
+	}
+	return list
+}
+
+// ldItems are the page's JSON-LD items, with what they refer to by an @id.
+func (p *thingPage) ldItems() []object {
+	return joined(objectsOf(jsonLD(p.root, maxThings)))
+}
+
+// microItems are the page's microdata items.
+func (p *thingPage) microItems() []object {
+	return objectsOf(microdata(p.root, p.reference, maxThings))
+}
+
+// reference makes a reference absolute; one that is no web address stays as it is.
+func (p *thingPage) reference(ref string) string {
+	if abs := p.link(ref); abs != "" {
+		return abs
+	}
+	return trim(ref)
+}
+
+// readOpenGraph is the page's tags as one item.
+func readOpenGraph(p *thingPage) [][]byte {
+	if tags := openGraph(p.root); tags != nil {
+		return [][]byte{tags}
+	}
+	return nil
+}
+
+// joined puts items in the place of references to them: {"@id": "#ann"} stands
+// for the item of this @id, as in the graphs that many blogs have.
+func joined(list []object) []object {
+	byID := map[string]object{}
+	for _, o := range list {
+		if id, ok := o["@id"].(string); ok && len(o) > 2 && byID[id] == nil {
+			byID[id] = o
+		}
+	}
+	if len(byID) == 0 {
+		return list
+	}
+	target := func(v any) any {
+		m, ok := v.(map[string]any)
+		if id, isID := m["@id"].(string); ok && isID && len(m) <= 2 && byID[id] != nil && (len(m) == 1 || m["@type"] != nil) {
+			return map[string]any(byID[id])
+		}
+		return v
+	}
+	for i, o := range list {
+		// A copy, so that two items that refer to each other make no circle.
+		c := make(object, len(o))
+		for name, v := range o {
+			if many, ok := v.([]any); ok {
+				all := make([]any, len(many))
+				for k := range many {
+					all[k] = target(many[k])
+				}
+				c[name] = all
+				continue
+			}
+			c[name] = target(v)
+		}
+		list[i] = c
+	}
+	return list
+}
+
+// structured are the page's JSON-LD and microdata items.
+func (p *thingPage) structured() []object {
+	return slices.Concat(p.ldItems(), p.microItems())
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -102,6 +103,89 @@ func TestTablesOfOtherMakes(t *testing.T) {
 	if rows := thingsIn[tableOut](t, "http://h/", wide, "tables", nil); len(rows) > 2000 {
 		t.Errorf("%d rows of a table of spans", len(rows))
 	}
+}
+
+func TestArticles(t *testing.T) {
+	s := fixtures.Magazine(24)
+	for _, want := range s.Articles {
+		list := thingsOn[article](t, s, want.Path, "article", nil)
+		if len(list) != 1 {
+			t.Errorf("%s (%s): %d articles", want.Path, want.Markup, len(list))
+			continue
+		}
+		got := list[0]
+		image := ""
+		if want.Image != "" {
+			image = "http://site.example" + want.Image
+		}
+		at := want.Published.Format("2006-01-02T15:04:05Z")
+		if slices.Contains([]string{"meta", "html5", "divs"}, want.Markup) {
+			at = want.Published.Format("2006-01-02")
+		}
+		diff := cmp.Diff([]any{want.Title, want.Authors, at, want.Language, want.Section, image, want.Text()},
+			[]any{got.Title, got.Authors, got.Published, got.Language, got.Section, got.Image, got.Text})
+		if diff != "" {
+			t.Errorf("%s (%s): %s", want.Path, want.Markup, diff)
+		}
+	}
+	for _, path := range s.Others {
+		if list := thingsOn[article](t, s, path, "article", nil); len(list) != 0 {
+			t.Errorf("%s is no article: %+v", path, list[0].Why)
+		}
+	}
+}
+
+func TestProducts(t *testing.T) {
+	s := fixtures.Emporium(40)
+	for _, want := range s.Products {
+		list := thingsOn[goods](t, s, want.Path, "products", nil)
+		if len(list) != 1 {
+			t.Errorf("%s (%s): %d products", want.Path, want.Markup, len(list))
+			continue
+		}
+		if diff := cmp.Diff(productTruth(want), list[0]); diff != "" {
+			t.Errorf("%s (%s): %s", want.Path, want.Markup, diff)
+		}
+	}
+	for _, path := range []string{"/", "/imprint", "/c/lamps"} {
+		if list := thingsOn[goods](t, s, path, "products", nil); len(list) != 0 {
+			t.Errorf("%s sells nothing: %+v", path, list)
+		}
+	}
+}
+
+// productTruth is a fixture's product as the reader writes it.
+func productTruth(p fixtures.Product) goods {
+	const at = "http://site.example"
+	w := goods{Name: p.Name, Brand: p.Brand, SKU: p.SKU, GTIN: p.GTIN, Price: &p.Price, Currency: p.Currency, Availability: p.Availability, Condition: p.Condition,
+		Description: p.Description, Category: p.Category, URL: at + p.Path, Source: "jsonld"}
+	if p.HighPrice > p.Price {
+		w.PriceHigh = &p.HighPrice
+	}
+	if p.Reviews > 0 {
+		n := int64(p.Reviews)
+		w.Rating, w.Reviews = &p.Rating, &n
+	}
+	for _, i := range p.Images {
+		w.Images = append(w.Images, at+i)
+	}
+	switch p.Markup {
+	case "microdata", "itemref":
+		w.Source = "microdata"
+	case "opengraph":
+		w.Source = "opengraph"
+	}
+	if w.Source == "jsonld" && w.Rating != nil {
+		w.BestRating = new(5.0)
+	}
+	for _, v := range p.Variants {
+		availability := "OutOfStock"
+		if v.InStock {
+			availability = "InStock"
+		}
+		w.Variants = append(w.Variants, goods{SKU: v.SKU, Name: p.Name + " " + v.Color, Color: v.Color, Price: &v.Price, Currency: p.Currency, Availability: availability, Condition: "NewCondition", URL: at + p.Path})
+	}
+	return w
 }
 
 func TestRecords(t *testing.T) {
