@@ -17,7 +17,7 @@ const maxProlog = 16 << 10
 // else the document, unless the text plainly reads better in another; else the
 // one in which it reads best.
 func encodingOf(b []byte, mediaType, contentType string, hints []string) string {
-	best := guess(b, hints)
+	var best guessed
 	start := b[:min(len(b), maxProlog)]
 	labels := []string{parameter(contentType, "charset"), xmlEncoding(start)}
 	if !strings.HasSuffix(mediaType, "json") {
@@ -33,9 +33,18 @@ func encodingOf(b []byte, mediaType, contentType string, hints []string) string 
 			name = "gbk"
 		}
 		says, known := judgeEncoding(b, name, hints)
-		if !known || says.score > 0 && !best.sure(says.score) {
+		if !known || says.score >= credible {
 			return name
 		}
+		if best.name == "" {
+			best = guess(b, hints)
+		}
+		if says.score > 0 && !best.sure(says.score) {
+			return name
+		}
+	}
+	if best.name == "" {
+		best = guess(b, hints)
 	}
 	return best.name
 }

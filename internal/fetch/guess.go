@@ -19,7 +19,9 @@ func (g guessed) sure(than float64) bool {
 
 const (
 	// maxSample bounds the text that is judged.
-	maxSample = 16 << 10
+	maxSample = 2 << 10
+	// credible is the score with which a page is taken at its word.
+	credible = 0.8
 	// hintBonus is what a page's language is worth, three times as much where
 	// there is little text.
 	hintBonus  = 0.15

@@ -172,3 +172,19 @@ func FuzzToUTF8(f *testing.F) {
 		}
 	})
 }
+
+// A page of 20 KB in a legacy encoding, with a label and without.
+func BenchmarkLegacyText(b *testing.B) {
+	text := strings.Repeat("<p class=x>"+texts[0].text+"</p>\n", 100)
+	body := encoded(b, text, "windows-1251")
+	for name, contentType := range map[string]string{"labelled": "text/html; charset=windows-1251", "unlabelled": "text/html"} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			for b.Loop() {
+				buf := newBuffer(len(body))
+				buf.b = append(buf.b, body...)
+				toUTF8(buf, "text/html", contentType, func() []string { return nil }).release()
+			}
+		})
+	}
+}
