@@ -30,6 +30,7 @@ func printReport(o *output, p *crawler.Program, input string, r *crawl.Report) {
 	}
 	printFields(o, r)
 	printMisses(o, r)
+	printFollow(o, r)
 	printRequests(o, r)
 	printEnd(o, r)
 }
@@ -104,6 +105,25 @@ func printMisses(o *output, r *crawl.Report) {
 	}
 	if r.Filtered > 0 || r.Duplicates > 0 {
 		o.printf("\nLeft out: %s by where, %s with a key that came before\n", plural(int64(r.Filtered), "row"), plural(int64(r.Duplicates), "row"))
+	}
+}
+
+// printFollow says what the follow rules found, and why one found nothing.
+func printFollow(o *output, r *crawl.Report) {
+	if len(r.Follow) == 0 {
+		return
+	}
+	o.printf("\n")
+	t := table{heads: []string{"LINKS", "LEFT OUT", "FROM", "TO", "FOLLOW"}, full: !o.terminal}
+	for _, f := range r.Follow {
+		t.add(fmt.Sprint(f.Found), fmt.Sprint(f.Refused), f.Page, f.To, f.Rule)
+	}
+	t.print(o.out)
+	for _, f := range r.Follow {
+		if f.Found == 0 && f.Miss != nil {
+			o.printf("\nNo links by follow %s\n", f.Rule)
+			printMiss(o, f.Miss)
+		}
 	}
 }
 

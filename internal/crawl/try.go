@@ -65,6 +65,8 @@ type Report struct {
 	Incomplete map[string]int `json:"incomplete"`
 	// NoRows are page kinds that should give rows and gave none, with why.
 	NoRows map[string]*extract.Miss `json:"no_rows"`
+	// Follow says what each follow rule found.
+	Follow []*extract.Rule `json:"follow"`
 }
 
 // FieldReport says how well a field is filled.
@@ -276,7 +278,10 @@ func (t *trial) take(rows []shoal.Row) (stored int) {
 // fill counts how often each field has a value and adds what explains the rest.
 func (t *trial) fill() {
 	e, r := t.crawl.explain, t.report
-	r.Filtered, r.Incomplete, r.NoRows = e.Filtered, e.Incomplete, e.Rows
+	r.Filtered, r.Incomplete, r.NoRows, r.Follow = e.Filtered, e.Incomplete, e.Rows, e.Follow
+	if r.Follow == nil {
+		r.Follow = []*extract.Rule{}
+	}
 	filled := map[string]int{}
 	for _, row := range r.Rows {
 		var values map[string]json.RawMessage

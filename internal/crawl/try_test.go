@@ -137,6 +137,9 @@ func TestTryReports(t *testing.T) {
 	if x := fields["stock"]; !x.Off || x.Function != "more" || x.Miss != nil {
 		t.Errorf("a field of an add-on that is off: %+v", x)
 	}
+	if f := r.Follow[0]; len(r.Follow) != 1 || f.Rule != "select: a.next" || f.Pages != 3 || f.Found != 3 || f.Miss != nil || f.To != "list" {
+		t.Errorf("follow: %+v", f)
+	}
 	first := r.Requests[0]
 	if first.Status != 200 || first.Rows != 6 || first.Links != 1 || first.Page != "list" || first.Bytes == 0 || first.Method != "GET" {
 		t.Errorf("the first request: %+v", first)

@@ -24,6 +24,10 @@ type Explanation struct {
 	Found      int
 	Filtered   int
 	Incomplete map[string]int
+	// Follow says what each follow rule found, in the order in which they were applied.
+	Follow []*Rule
+
+	rules map[*followPlan]*Rule
 }
 
 // Miss is a place where something was looked for and not found.
@@ -52,7 +56,7 @@ const (
 
 // NewExplanation returns an empty one.
 func NewExplanation() *Explanation {
-	return &Explanation{Fields: map[string]*Miss{}, Rows: map[string]*Miss{}, Incomplete: map[string]int{}}
+	return &Explanation{Fields: map[string]*Miss{}, Rows: map[string]*Miss{}, Incomplete: map[string]int{}, rules: map[*followPlan]*Rule{}}
 }
 
 func (e *Explanation) found() {

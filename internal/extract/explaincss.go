@@ -166,7 +166,15 @@ func alike(a, b string) bool {
 	if len(a) < 3 || len(b) < 3 {
 		return false
 	}
-	return strings.Contains(a, b) || strings.Contains(b, a) || distance(a, b) <= max(1, len(b)/4)
+	return strings.Contains(a, b) || strings.Contains(b, a) || distance(a, b) <= max(1, len(b)/4) || sameLetters(a, b)
+}
+
+// sameLetters reports whether two names differ in the order of their letters alone.
+func sameLetters(a, b string) bool {
+	x, y := []byte(a), []byte(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return string(x) == string(y)
 }
 
 // distance is Levenshtein's, of short names.

@@ -109,6 +109,7 @@ func (r *reader) followPage() error {
 }
 
 func (r *reader) followRule(fp *followPlan) error {
+	r.page.Explain.rule(r, fp, r.root, r.doc)
 	switch {
 	case fp.Rel != "":
 		for _, ref := range linksOf(r.page.Header, fp.Rel) {
@@ -202,7 +203,9 @@ func (r *reader) take(fp *followPlan, ref string, carry []byte, key string) bool
 		}
 		k.rules |= fp.bit
 	}
-	if !r.admits(fp, canonical) {
+	admitted := r.admits(fp, canonical)
+	r.page.Explain.link(fp, admitted)
+	if !admitted {
 		return false
 	}
 	r.out.Links++

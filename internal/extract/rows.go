@@ -77,6 +77,7 @@ func (r *reader) deliver(scope *node, m matches) error {
 
 // sendOn sends the row along with the first link that the rule finds in it.
 func (r *reader) sendOn(fp *followPlan, scope *node, m matches, key shoal.Digest) (on bool, err error) {
+	r.page.Explain.rule(r, fp, scope, m)
 	if fp.at.none() {
 		ref, err := fp.URL.Expand(r.envFor(fp.URL.Uses))
 		if err != nil {
