@@ -20,6 +20,7 @@ type crawlerCmd struct {
 	Record crawlerRecord `cmd:"" help:"Record what a site answers, for a test of a definition."`
 	Test   crawlerTest   `cmd:"" help:"Run the recorded tests of definitions, offline."`
 	Docs   crawlerDocs   `cmd:"" help:"Print a crawler's page, or the reference of the definition language."`
+	Schema crawlerSchema `cmd:"" help:"Print the JSON Schema of definitions, for editors."`
 	Add    crawlerAdd    `cmd:"" help:"Add a definition of your own, or a new version of it."`
 	Rm     crawlerRm     `cmd:"" help:"Remove a crawler that was added."`
 }

@@ -9,6 +9,7 @@ import (
 
 	"shoal"
 	"shoal/docs"
+	"shoal/internal/crawler"
 	"shoal/internal/reference"
 )
 
@@ -75,4 +76,20 @@ func (c *crawlerDocs) give(o *output, name, text string) error {
 		return fmt.Errorf("write %s: %w", path, cause(err))
 	}
 	return saveFile(path, func(w io.Writer) error { _, err := io.WriteString(w, text); return err })
+}
+
+// crawlerSchema prints the JSON Schema of definitions.
+type crawlerSchema struct{}
+
+// Help is the long help of the verb.
+func (crawlerSchema) Help() string {
+	return `An editor that knows JSON Schema completes and checks definitions by it. With the
+YAML language server, save it and begin a definition with the line
+  # yaml-language-server: $schema=crawler.schema.json`
+}
+
+// Run does the verb.
+func (crawlerSchema) Run(o *output) error {
+	_, err := o.out.Write(crawler.Schema())
+	return err
 }
