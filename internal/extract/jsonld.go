@@ -9,8 +9,10 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// maxLDDepth is how deep items are looked for within items.
-const maxLDDepth = 40
+const (
+	maxLDDepth = 40       // how deep items are looked for within items
+	maxLDBytes = 16 << 20 // bytes of a page's items; one within others counts each time
+)
 
 func validJSON(s string) bool { return json.Valid([]byte(s)) }
 
@@ -20,7 +22,8 @@ func validJSON(s string) bool { return json.Valid([]byte(s)) }
 // search engines forgive is forgiven here.
 func jsonLD(root *node, max int) [][]byte {
 	var out [][]byte
-	for n := next(root, root, true); n != nil && len(out) < max; n = next(n, root, true) {
+	left := maxLDBytes
+	for n := next(root, root, true); n != nil && len(out) < max && left > 0; n = next(n, root, true) {
 		if n.DataAtom != atom.Script {
 			continue
 		}
@@ -30,7 +33,7 @@ func jsonLD(root *node, max int) [][]byte {
 			continue
 		}
 		for _, doc := range documents(scriptText(n)) {
-			out = flatten(out, gjson.ParseBytes(doc), max, 0)
+			out = flatten(out, gjson.ParseBytes(doc), max, 0, &left)
 		}
 	}
 	return out
@@ -93,16 +96,19 @@ func salvage(text string) [][]byte {
 	return nil
 }
 
-func flatten(out [][]byte, v gjson.Result, max, depth int) [][]byte {
+func flatten(out [][]byte, v gjson.Result, max, depth int, left *int) [][]byte {
 	if depth > maxLDDepth || len(out) >= max || !v.IsObject() && !v.IsArray() {
 		return out
 	}
 	if v.IsObject() && v.Get(`\@type`).Exists() {
+		if *left -= len(v.Raw); *left < 0 {
+			return out
+		}
 		out = append(out, []byte(v.Raw))
 	}
 	v.ForEach(func(_, member gjson.Result) bool {
-		out = flatten(out, member, max, depth+1)
-		return len(out) < max
+		out = flatten(out, member, max, depth+1, left)
+		return len(out) < max && *left >= 0
 	})
 	return out
 }

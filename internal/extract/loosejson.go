@@ -21,7 +21,7 @@ type loose struct {
 // looseValue reads the JSON value that s begins with and returns it with what
 // follows; false: there is none.
 func looseValue(s string) (value []byte, rest string, ok bool) {
-	l := &loose{in: s, out: make([]byte, 0, len(s))}
+	l := &loose{in: s, out: make([]byte, 0, min(len(s), 4096))}
 	if !l.value(0) {
 		return nil, s, false
 	}

@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	maxMicroDepth = 20     // of items within items
-	maxMicroNodes = 20_000 // elements that one item's properties are looked for in, itemref included
+	maxMicroDepth = 20       // of items within items
+	maxMicroNodes = 20_000   // elements that one item's properties are looked for in, itemref included
+	maxMicroItem  = 1 << 20  // bytes of one item, those within it included: itemref lets many share a few
+	maxMicroBytes = 16 << 20 // bytes of a page's items
 )
 
 // microdata returns the page's microdata items, at most max, as
@@ -20,7 +22,7 @@ const (
 // an item; a property that occurs more than once is a list. Unlike the
 // standard, a content attribute counts on every element, since so it is used.
 func microdata(root *node, resolve func(string) string, max int) [][]byte {
-	m := &microReader{root: root, resolve: resolve, items: map[*node]map[string]any{}}
+	m := &microReader{root: root, resolve: resolve, items: map[*node]*microItem{}}
 	var scopes []*node
 	for n := next(root, root, true); n != nil && len(scopes) < max; n = next(n, root, n.DataAtom != atom.Template) {
 		if n.Type == html.ElementNode && hasAttr(n, "itemscope") {
@@ -28,19 +30,47 @@ func microdata(root *node, resolve func(string) string, max int) [][]byte {
 		}
 	}
 	var out [][]byte
+	left := maxMicroBytes
 	for _, n := range scopes {
-		if b, err := json.Marshal(m.item(n, 0)); err == nil {
+		item := m.item(n, 0)
+		if left -= item.size; left < 0 {
+			break
+		}
+		if b, err := json.Marshal(item.values); err == nil {
 			out = append(out, b)
 		}
 	}
 	return out
 }
 
+// microItem is an item with about how many bytes it takes as JSON.
+type microItem struct {
+	values map[string]any
+	size   int
+}
+
+// put adds a value of the given size to a property, if the item has room for
+// it; the second value makes the property a list.
+func (it *microItem) put(name string, value any, size int) {
+	if size += len(name) + 8; it.size+size > maxMicroItem {
+		return
+	}
+	it.size += size
+	switch have := it.values[name].(type) {
+	case nil:
+		it.values[name] = value
+	case []any:
+		it.values[name] = append(have, value)
+	default:
+		it.values[name] = []any{have, value}
+	}
+}
+
 // microReader keeps what was read of the page's items.
 type microReader struct {
 	root    *node
 	resolve func(string) string
-	items   map[*node]map[string]any
+	items   map[*node]*microItem
 	ids     map[string]*node // read when the first itemref asks for it
 }
 
@@ -51,41 +81,49 @@ func hasAttr(n *node, name string) bool {
 
 // item reads an item once. One that is under way, which only a loop of itemrefs
 // meets, and one too deep are left empty.
-func (m *microReader) item(n *node, depth int) map[string]any {
+func (m *microReader) item(n *node, depth int) *microItem {
 	if have, ok := m.items[n]; ok {
 		return have
 	}
-	item := map[string]any{}
+	item := &microItem{values: map[string]any{}}
 	if depth > maxMicroDepth {
 		return item
 	}
-	m.items[n] = map[string]any{}
+	m.items[n] = &microItem{values: map[string]any{}}
 	if types, _ := attr(n, "itemtype"); strings.TrimSpace(types) != "" {
 		for _, t := range strings.Fields(types) {
-			put(item, "@type", lastPart(t))
+			item.put("@type", lastPart(t), len(t))
 		}
 	}
 	if id, ok := attr(n, "itemid"); ok {
-		item["@id"] = m.resolve(id)
+		item.put("@id", m.resolve(id), len(id))
 	}
 	left := maxMicroNodes
 	m.properties(item, n, depth, &left)
-	if refs, ok := attr(n, "itemref"); ok {
-		for _, id := range strings.Fields(refs) {
-			if other := m.byID(id); other != nil && other != n {
-				m.property(item, other, depth, &left)
-				if !hasAttr(other, "itemscope") {
-					m.properties(item, other, depth, &left)
-				}
-			}
-		}
-	}
+	m.references(item, n, depth, &left)
 	m.items[n] = item
 	return item
 }
 
+// references reads the properties in the elements that itemref names, each once.
+func (m *microReader) references(item *microItem, n *node, depth int, left *int) {
+	refs, _ := attr(n, "itemref")
+	seen := map[*node]bool{n: true}
+	for _, id := range strings.Fields(refs) {
+		other := m.byID(id)
+		if other == nil || seen[other] {
+			continue
+		}
+		seen[other] = true
+		m.property(item, other, depth, left)
+		if !hasAttr(other, "itemscope") {
+			m.properties(item, other, depth, left)
+		}
+	}
+}
+
 // properties reads those that stand below n, but not within another item.
-func (m *microReader) properties(item map[string]any, n *node, depth int, left *int) {
+func (m *microReader) properties(item *microItem, n *node, depth int, left *int) {
 	for c := next(n, n, true); c != nil && *left > 0; {
 		*left--
 		into := true
@@ -97,19 +135,22 @@ func (m *microReader) properties(item map[string]any, n *node, depth int, left *
 	}
 }
 
-func (m *microReader) property(item map[string]any, n *node, depth int, left *int) {
+func (m *microReader) property(item *microItem, n *node, depth int, left *int) {
 	names, ok := attr(n, "itemprop")
 	if !ok || *left <= 0 {
 		return
 	}
 	var value any
+	size := 0
 	if hasAttr(n, "itemscope") {
-		value = m.item(n, depth+1)
+		inner := m.item(n, depth+1)
+		value, size = inner.values, inner.size
 	} else {
-		value = m.value(n)
+		text := m.value(n)
+		value, size = text, len(text)
 	}
 	for _, name := range strings.Fields(names) {
-		put(item, lastPart(name), value)
+		item.put(lastPart(name), value, size)
 	}
 }
 
@@ -118,25 +159,13 @@ func lastPart(s string) string {
 	return s[strings.LastIndexAny(strings.TrimSpace(s), "/#:")+1:]
 }
 
-// put adds a value to a property; the second makes it a list.
-func put(item map[string]any, name string, value any) {
-	switch have := item[name].(type) {
-	case nil:
-		item[name] = value
-	case []any:
-		item[name] = append(have, value)
-	default:
-		item[name] = []any{have, value}
-	}
-}
-
 // addresses are the elements whose property is an address, by its attribute.
 var addressAttrs = map[atom.Atom]string{
 	atom.Audio: "src", atom.Embed: "src", atom.Iframe: "src", atom.Img: "src", atom.Source: "src", atom.Track: "src", atom.Video: "src",
 	atom.A: "href", atom.Area: "href", atom.Link: "href", atom.Object: "data",
 }
 
-func (m *microReader) value(n *node) any {
+func (m *microReader) value(n *node) string {
 	if v, ok := attr(n, "content"); ok {
 		return strings.Join(strings.Fields(v), " ")
 	}

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxScriptTries is after how many matches JSON is looked for.
+const maxScriptTries = 50
+
 // scriptJSON returns the JSON in a script's text: what follows the first match
 // of match that JSON follows, or without one the whole text. What follows may
 // be a value, also one that JavaScript reads and JSON does not, or
@@ -21,7 +24,7 @@ func scriptJSON(text string, match *regexp.Regexp) ([]byte, bool) {
 		}
 		return nil, false
 	}
-	for from := 0; from < len(text); {
+	for from, tries := 0, 0; from < len(text) && tries < maxScriptTries; tries++ {
 		m := match.FindStringIndex(text[from:])
 		if m == nil {
 			return nil, false
