@@ -165,7 +165,7 @@ func TestDiskFull(t *testing.T) {
 	id := srv.begin("paced", site(t, target)+"/", 4)
 	<-target.Reached(40)
 	filler := filepath.Join(data, "filler")
-	if err := os.WriteFile(filler, make([]byte, 90<<20), 0o600); err != nil {
+	if err := os.WriteFile(filler, make([]byte, 100<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r := srv.await(id, 20*time.Second, func(r *client.Run) bool { return r.Status == "paused" })
