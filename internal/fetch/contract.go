@@ -1,4 +1,4 @@
-// Package fetch turns a request into a page: transport, cookies, robots.txt,
+// Package fetch turns a request into a page: transport, cookies, encodings, robots.txt,
 // pace per host, retries and limits.
 package fetch
 
