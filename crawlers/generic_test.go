@@ -237,3 +237,38 @@ func TestFeedsOfEveryDialect(t *testing.T) {
 		t.Errorf("%d posts of the blog's feed", len(got.rows))
 	}
 }
+
+func TestContactsOfACompany(t *testing.T) {
+	s := fixtures.Company()
+	got := collect(t, "contacts", s, row{"url": "{SITE}/"}, row{"region": "de"})
+	have := map[string]row{}
+	for _, r := range got.rows {
+		have[fmt.Sprint(r["kind"], " ", r["value"])] = r
+		if r["site"] != "127.0.0.1" {
+			t.Error("site", r["site"])
+		}
+	}
+	for _, c := range s.Contacts {
+		r := have[c.Kind+" "+c.Value]
+		if r == nil {
+			t.Errorf("%v is missing", c)
+		} else if r["page"] != "{SITE}"+c.Path {
+			t.Errorf("%v was found on %s", c, r["page"])
+		}
+		delete(have, c.Kind+" "+c.Value)
+	}
+	for c := range have {
+		t.Errorf("%s is no contact", c)
+	}
+	if kinds := collect(t, "contacts", s, row{"url": "{SITE}/"}, row{"kinds": "email"}).values("kind"); len(kinds) != 1 || kinds[0] != "email" {
+		t.Error(kinds)
+	}
+}
+
+func TestContactsOfEachPage(t *testing.T) {
+	s := fixtures.Company()
+	got := collect(t, "contacts", s, row{"url": "{SITE}/"}, row{"rows": "page", "region": "DE"})
+	if n := len(got.rows); n != len(s.Contacts)+2 { // sales@ stands on the press page too, the number on the imprint
+		t.Errorf("%d contacts on pages, %d in all", n, len(s.Contacts))
+	}
+}

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -66,6 +67,15 @@ func TestMicrodata(t *testing.T) {
 		if got != want {
 			t.Errorf("%s:\n%s, want\n%s", html, got, want)
 		}
+	}
+	var shared strings.Builder // each item takes the same two of the next level: 2^30 copies
+	for i := range 30 {
+		for _, c := range "ab" {
+			fmt.Fprintf(&shared, "<div id=%c%d itemscope itemprop=p itemref='a%d b%d'></div>", c, i, i+1, i+1)
+		}
+	}
+	if n := len(joinBytes(microdata(parseHTML([]byte(shared.String())), resolve, 1000))); n > 32<<20 {
+		t.Error(n, "bytes of shared items")
 	}
 	deep := strings.Repeat("<div itemscope itemprop=x>", 400)
 	if n := len(joinBytes(microdata(parseHTML([]byte(deep)), resolve, 1000))); n > 1<<20 {

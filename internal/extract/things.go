@@ -41,6 +41,7 @@ var things = map[string]func(thingPage) [][]byte{
 	"jsonld":    onTree(func(p *thingPage) [][]byte { return jsonLD(p.root, maxThings) }),
 	"microdata": onTree(func(p *thingPage) [][]byte { return microdata(p.root, p.reference, maxThings) }),
 	"opengraph": onTree(readOpenGraph),
+	"contacts":  onTree(readContacts),
 	"feed":      func(p thingPage) [][]byte { return readFeed(&p) },
 }
 

@@ -295,3 +295,47 @@ func FuzzThings(f *testing.F) {
 		}
 	})
 }
+
+func TestContacts(t *testing.T) {
+	s := fixtures.Company()
+	got := map[string]bool{}
+	for _, path := range []string{"/", "/contact", "/imprint", "/team", "/world", "/press", "/ld"} {
+		for _, c := range thingsOn[contact](t, s, path, "contacts", map[string]string{"region": s.Region}) {
+			got[c.Kind+" "+c.Value] = true
+		}
+	}
+	for _, c := range s.Contacts {
+		if !got[c.Kind+" "+c.Value] {
+			t.Errorf("%s: %s %s is not found", c.Path, c.Kind, c.Value)
+		}
+		delete(got, c.Kind+" "+c.Value)
+	}
+	for c := range got {
+		t.Errorf("%s is no contact", c)
+	}
+}
+
+func TestSocialProfiles(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://de-de.facebook.com/Some.Page/?ref=x": "facebook https://www.facebook.com/Some.Page",
+		"https://www.facebook.com/profile.php?id=42":  "facebook https://www.facebook.com/profile.php?id=42",
+		"https://www.facebook.com/sharer.php?u=x":     " ",
+		"https://facebook.com/":                       " ",
+		"https://twitter.com/intent/tweet?text=x":     " ",
+		"https://mobile.twitter.com/ann/status/1":     "x https://x.com/ann",
+		"https://uk.linkedin.com/in/ann-lee":          "linkedin https://www.linkedin.com/in/ann-lee",
+		"https://www.linkedin.com/shareArticle?url=x": " ",
+		"https://www.youtube.com/watch?v=1":           " ",
+		"https://youtube.com/channel/UC1/videos":      "youtube https://www.youtube.com/channel/UC1",
+		"https://api.whatsapp.com/send?phone=4917012": "whatsapp https://wa.me/4917012",
+		"https://discord.com/invite/abc":              "discord https://discord.gg/abc",
+		"https://notfacebook.com/ann":                 " ",
+		"https://mastodon.social/@ann":                "mastodon https://mastodon.social/@ann",
+		"https://example.com/@ann":                    " ",
+	} {
+		kind, profile := socialProfile(address, false)
+		if got := kind + " " + profile; got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+}
