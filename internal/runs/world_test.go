@@ -1,6 +1,7 @@
 package runs_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -67,6 +68,7 @@ type world struct {
 	t      *testing.T
 	clock  *clock
 	files  string
+	source string // of the crawler; empty: definition
 	owner  string // of the newest engine
 	svc    *runs.Service
 	engine *crawl.Engine
@@ -99,7 +101,7 @@ func newWorld(t *testing.T, databaseURL string) *world {
 // service makes an engine that is not at work yet.
 func (w *world) service(c runs.Config) *runs.Service {
 	w.t.Helper()
-	p, err := crawler.Compile("walk.yaml", []byte(definition))
+	p, err := crawler.Compile("walk.yaml", []byte(cmp.Or(w.source, definition)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
