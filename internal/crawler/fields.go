@@ -37,6 +37,9 @@ func (b *builder) oneField(p *Page, inData bool, place at, name string, d *field
 		f.As = As(as)
 	}
 	b.dateOptions(f, d)
+	if f.Region = strings.ToUpper(d.Region.s); d.Region.set() && (!regionForm.MatchString(f.Region) || f.As != AsPhone) {
+		b.fail(d.Region.at, "region %q: with as: phone, write a country's two letters, such as FR", clip(d.Region.s, 20))
+	}
 	f.Keep = Keep(b.choice(d.Keep, "keep", []string{string(KeepInternal), string(KeepExternal)}))
 	if f.Keep != KeepAll && (f.As != AsURL && f.As != AsCount || f.Attr == "") {
 		b.fail(d.Keep.at, "keep narrows URLs: it needs attr: href and as: url or as: count")
@@ -198,6 +201,8 @@ func (b *builder) dateOptions(f *Field, d *fieldDef) {
 		f.Date.Zone = zone
 	}
 }
+
+var regionForm = regexp.MustCompile(`^[A-Z]{2}$`)
 
 var languageForm = regexp.MustCompile(`^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$`)
 

@@ -253,6 +253,8 @@ var valueDocs = map[string][]Word{
 		{Name: "length", Doc: "characters of the string"},
 		{Name: "text_length", Doc: "characters of the text"},
 		{Name: "email", Doc: "an email address, also one that is disguised"},
+		{Name: "phone", Doc: "a phone number, E.164"},
+		{Name: "country", Doc: "a country, ISO 3166 alpha-2"},
 		{Name: "currency", Doc: "the currency of an amount, ISO 4217"},
 		{Name: "count", Doc: "how many matches"},
 		{Name: "json", Doc: "JSON text, embedded"},

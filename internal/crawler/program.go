@@ -250,13 +250,15 @@ const (
 	AsLength     As = "length"      // characters of the string
 	AsTextLength As = "text_length" // characters of the text
 	AsEmail      As = "email"       // an email address, also one that is disguised
+	AsPhone      As = "phone"       // a phone number, E.164
+	AsCountry    As = "country"     // a country, ISO 3166 alpha-2
 	AsCurrency   As = "currency"    // the currency of an amount, ISO 4217
 	AsCount      As = "count"       // how many matches
 	AsJSON       As = "json"        // JSON text, embedded
 )
 
 var asNames = []string{"string", "raw", "text", "html", "markdown", "int", "float", "money", "percent", "boolean",
-	"date", "url", "email", "currency", "length", "text_length", "count", "json"}
+	"date", "url", "email", "phone", "country", "currency", "length", "text_length", "count", "json"}
 
 // Keep narrows a list of URLs.
 type Keep string
@@ -297,6 +299,7 @@ type Field struct {
 	As      As
 	// Date is how a date is read; its Layout is Go's.
 	Date    value.DateOptions
+	Region  string // of a phone number without prefix, ISO 3166 alpha-2
 	Default any
 	// Required drops rows that lack the field.
 	Required bool

@@ -67,7 +67,25 @@ func (r *reader) readData(dp *dataPlan) [][]byte {
 	if read := things[string(dp.Kind)]; read != nil {
 		return read(thingPage{root: r.root, body: r.body(), res: r.links.resolver, url: r.url, options: dp.options})
 	}
-	r.problem("data: %s is not read by this version", dp.Kind)
+	if r.root == nil {
+		return nil
+	}
+	switch dp.Kind {
+	case crawler.DataJSONLD:
+		return jsonLD(r.root, maxItems)
+	case crawler.DataMicrodata:
+		return microdata(r.root, r.absolute, maxItems)
+	case crawler.DataOpenGraph:
+		if raw := openGraph(r.root); raw != nil {
+			return [][]byte{raw}
+		}
+	case crawler.DataScript:
+		for _, n := range r.doc[dp.scripts] {
+			if raw, ok := scriptJSON(scriptText(n), dp.Match); ok {
+				return [][]byte{raw}
+			}
+		}
+	}
 	return nil
 }
 

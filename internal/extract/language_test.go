@@ -129,7 +129,7 @@ func TestLanguage(t *testing.T) {
         sizes: {select: li, list: true, fields: {size: {select: b}, left: {select: em, as: int}, deep: {fields: {all: {as: text}}}}}
 `, want: `{"result_id":1,"first":{"size":"S","left":3},"sizes":[{"size":"S","left":3,"deep":{"all":"S 3"}},{"size":"M","left":0,"deep":{"all":"M 0"}}]}
 {"result_id":2,"first":null,"sizes":[]}`},
-		{name: "types", body: `<i>1.234,56 €</i><b>03/04/2024 10:00</b><u>yes</u><s>50 %</s><a href="mailto:a@b.example">jo [at] b.example</a><em>vor 3 Tagen</em>`, pages: `
+		{name: "types", body: `<i>1.234,56 €</i><b>03/04/2024 10:00</b><u>yes</u><s>50 %</s><a href="mailto:a@b.example">jo [at] b.example</a><em>vor 3 Tagen</em><tt>Tel. 01 23 45 67 89</tt><var>Deutschland</var>`, pages: `
   p:
     rows:
       key: money
@@ -143,7 +143,29 @@ func TestLanguage(t *testing.T) {
         percent: {select: s, as: percent}
         email: {select: a, as: email}
         none: {select: i, as: date, default: no}
-`, want: `{"money":1234.56,"currency":"EUR","day":"2024-04-03T08:00:00Z","month":"2024-03-04T10:00:00Z","format":"2024-04-03T10:00:00Z","bool":true,"percent":50,"email":"jo@b.example","none":"no"}`},
+        phone: {select: tt, as: phone, region: FR}
+        country: {select: var, as: country}
+`, want: `{"money":1234.56,"currency":"EUR","day":"2024-04-03T08:00:00Z","month":"2024-03-04T10:00:00Z","format":"2024-04-03T10:00:00Z","bool":true,"percent":50,"email":"jo@b.example","none":"no","phone":"+33123456789","country":"DE"}`},
+		{name: "data of a page", body: `<title>T</title><script type="application/ld+json">{"@context":"https://schema.org","@graph":[
+{"@type":"Product","sku":"a","name":"A","offers":[{"@type":"Offer","price":"1.50"},{"@type":"Offer","price":2}]},{"@type":["Thing","https://schema.org/Product"],"sku":"b"},{"@type":"Person","name":"P"}]}</script>
+<meta property="og:title" content="O"><script>window.S = {a: [1,2], "b": {"c": "d"}};</script><div itemscope itemtype="http://schema.org/Book"><b itemprop="name">M</b></div>`, pages: `
+  p:
+    rows:
+      data: jsonld
+      type: Product
+      key: sku
+      fields:
+        sku: {path: sku}
+        prices: {path: 'offers.#.price', list: true, as: float}
+        first: {jq: '.offers[0].price? // 0', as: float}
+        offers: {path: offers, list: true, fields: {price: {path: price, as: float}}}
+        title: {select: title}
+        og: {data: opengraph, path: title}
+        state: {data: {script: script, match: 'window\.S\s*='}, jq: .b.c}
+        who: {data: jsonld, type: Person, path: name}
+        book: {data: microdata, type: [Book], fields: {name: {path: name}}}
+`, want: `{"sku":"a","prices":[1.5,2],"first":1.5,"offers":[{"price":1.5},{"price":2}],"title":"T","og":"O","state":"d","who":"P","book":{"name":"M"}}
+{"sku":"b","prices":null,"first":0,"offers":[],"title":"T","og":"O","state":"d","who":"P","book":{"name":"M"}}`},
 		{name: "where is a list", body: booth, pages: `
   p:
     rows:

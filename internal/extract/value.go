@@ -199,6 +199,12 @@ func (r *reader) convert(dst []byte, f *fieldPlan, s string) ([]byte, bool) {
 			return dst, false
 		}
 		return appendString(dst, t.UTC().Format(time.RFC3339)), true
+	case crawler.AsPhone:
+		p, ok := value.Phone(s, f.Region)
+		return appendString(dst, p), ok
+	case crawler.AsCountry:
+		c, ok := value.Country(s)
+		return appendString(dst, c), ok
 	case crawler.AsEmail:
 		m, ok := value.Email(s)
 		return appendString(dst, m), ok
