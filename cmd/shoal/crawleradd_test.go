@@ -85,9 +85,6 @@ func TestCrawlerOfAServer(t *testing.T) {
 	if k, err := api.Crawler(t.Context(), "shared-one"); err != nil || !k.HasIssues || !k.IsAvailable {
 		t.Errorf("%+v, %v", k, err)
 	}
-	if log := srv.log.tail(8000); !strings.Contains(log, "shared.yaml:1:") {
-		t.Errorf("the server's log does not say it: %s", log)
-	}
 	squids, err := api.Squids(t.Context(), "", client.Window{})
 	if err != nil {
 		t.Fatal(err)
@@ -102,5 +99,9 @@ func TestCrawlerOfAServer(t *testing.T) {
 	}
 	if _, err := api.Crawler(t.Context(), "my-books"); !client.IsNotFound(err) {
 		t.Errorf("after its removal: %v", err)
+	}
+	srv.kill() // its log is whole then
+	if log := srv.log.tail(8000); !strings.Contains(log, "shared.yaml:1:") {
+		t.Errorf("the server's log does not say what is wrong: %s", log)
 	}
 }
