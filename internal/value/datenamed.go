@@ -65,6 +65,15 @@ func (p *dateParser) around(i int) (d ymd, from, to int) {
 	from, to = i, i
 	if j := p.skip(i-1, -1); isDay(p.at(j)) && !p.inClock(j) {
 		d.day, from = p.at(j).num, j
+		k := j - 1 // 4.–6. March: the first day
+		if dateSeparator(p.at(k).word) == '-' {
+			if k--; p.at(k).word == "." {
+				k--
+			}
+			if isDay(p.at(k)) && !p.inClock(k) {
+				d.day, from = p.at(k).num, k
+			}
+		}
 	} else if isYear(p.at(j)) {
 		d.year, from = p.at(j).num, j
 	}

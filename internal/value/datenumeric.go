@@ -24,7 +24,7 @@ func (p *dateParser) take(d ymd, from, to int) bool {
 func (p *dateParser) numeric() bool {
 	for i := range p.toks {
 		a, sep, b := p.at(i), dateSeparator(p.at(i+1).word), p.at(i+2)
-		if a.digits == 0 || a.digits == 3 || a.digits > 4 || sep == 0 || b.digits == 0 || b.digits > 2 || p.at(i-1).word == ":" {
+		if a.digits == 0 || a.digits == 3 || a.digits > 4 || sep == 0 || b.digits == 0 || b.digits > 2 || p.inClock(i) {
 			continue
 		}
 		last := i + 4
@@ -39,7 +39,11 @@ func (p *dateParser) numeric() bool {
 		if next := p.at(last + 2); sep == '.' && p.at(last+1).word == "." && !next.spaced && next.digits > 0 && c.digits < 3 {
 			continue // 10.1.2.14 is no date
 		}
-		if d, ok := p.threePart(a, b, c, sep); ok && p.take(d, i, last) {
+		d, ok := p.threePart(a, b, c, sep)
+		if p.ambiguous {
+			return false
+		}
+		if ok && p.take(d, i, last) {
 			return true
 		}
 	}
@@ -85,7 +89,7 @@ func (p *dateParser) threePart(a, b, c token, sep byte) (ymd, bool) {
 		slices.Reverse(readings)
 	default:
 		if sep != '.' {
-			return sole(readings)
+			return p.sole(readings)
 		}
 	}
 	for _, d := range readings {
@@ -97,10 +101,11 @@ func (p *dateParser) threePart(a, b, c token, sep byte) (ymd, bool) {
 }
 
 // sole returns the reading that is possible, if it is only one.
-func sole(readings []ymd) (found ymd, ok bool) {
+func (p *dateParser) sole(readings []ymd) (found ymd, ok bool) {
 	for _, d := range readings {
 		if d.valid() && d != found {
 			if ok {
+				p.ambiguous = true
 				return ymd{}, false
 			}
 			found, ok = d, true
@@ -169,7 +174,7 @@ func (p *dateParser) monthYear() bool {
 	}
 	for i := range p.toks {
 		a, sep, b := p.at(i), dateSeparator(p.at(i+1).word), p.at(i+2)
-		if a.digits == 0 || b.digits == 0 || a.digits > 2 || b.digits > 2 || p.at(i-1).word == ":" {
+		if a.digits == 0 || b.digits == 0 || a.digits > 2 || b.digits > 2 || p.inClock(i) {
 			continue
 		}
 		order := p.order(false)

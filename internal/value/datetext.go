@@ -26,16 +26,17 @@ type dateParser struct {
 	year, month, day     int
 	hour, min, sec, nano int
 	timed, zoned         bool
-	offset               int // minutes
+	offset               int  // minutes
+	ambiguous            bool // a numeric date that may be two
 }
 
 func textDate(s string, o DateOptions) (t time.Time, dateOnly, ok bool) {
 	p := dateParser{o: o, toks: lex(s)}
-	if p.numeric() || p.named() || p.eastern() || p.monthYear() {
+	if p.numeric() || !p.ambiguous && (p.named() || p.eastern() || p.monthYear()) {
 		p.clock()
 		return p.result()
 	}
-	if o.Ref.IsZero() {
+	if p.ambiguous || o.Ref.IsZero() {
 		return t, false, false
 	}
 	return p.relative()

@@ -121,7 +121,7 @@ func (p *dateParser) half(i, end int) int {
 
 // zone reads the zone at token i: CET, (EST), +0200, GMT+2, +02:00.
 func (p *dateParser) zone(i int) {
-	for word := p.at(i).word; word == "(" || word == "," || words().hours[word]; word = p.at(i).word {
+	for word := p.at(i).word; word == "(" || word == "," || word == "hrs" || word == "hs" || words().hours[word]; word = p.at(i).word {
 		i++
 	}
 	if minutes, ok := words().zones[p.at(i).word]; ok {

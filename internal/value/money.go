@@ -44,7 +44,12 @@ func Money(s string) (Amount, bool) {
 			continue
 		}
 		if ranged.digits != nil && m.from >= ranged.end {
+			ranged.share(&n)
 			n = ranged
+		} else if isRange(s, n.end) {
+			if to, ok := nextNumeral(s, n.end); ok {
+				n.share(&to)
+			}
 		}
 		return amount(s, n, m)
 	}
@@ -219,6 +224,14 @@ func (n *numeral) spacedCents(s string) {
 // pence reports whether the text is a number of pence.
 func pence(s string, n *numeral) bool {
 	return strings.TrimSpace(s[:n.start]) == "" && n.exp == 0 && strings.TrimSpace(s[n.end:]) == "p"
+}
+
+// share gives the first number of a range the multiplier of its last one: the
+// 60 of 60-80k.
+func (n *numeral) share(to *numeral) {
+	if n.exp == 0 && to.exp > 0 && n.point <= 3 {
+		n.exp = to.exp
+	}
 }
 
 // cents divides by a hundred.

@@ -356,6 +356,7 @@ func (n *numeral) multiplier(s string) {
 	if exp := eastern(after(s, from)); exp != 0 {
 		_, size := utf8.DecodeRuneInString(s[from:])
 		n.exp, n.end = exp, from+size
+		n.myriad(s)
 		return
 	}
 	to := from
@@ -385,6 +386,22 @@ func (n *numeral) multiplier(s string) {
 		to++
 	}
 	n.exp, n.end = exp, to
+}
+
+// myriad takes the 2,800 of 1万2,800.
+func (n *numeral) myriad(s string) {
+	if n.exp != 4 || n.point != len(n.digits) || digit(after(s, n.end)) < 0 {
+		return
+	}
+	rest, ok := nextNumeral(s, n.end)
+	if !ok || rest.start != n.end || rest.exp != 0 || len(rest.digits) > 4 || rest.point != len(rest.digits) && !(rest.lone && rest.sep == ',') {
+		return
+	}
+	for range 4 - len(rest.digits) {
+		n.digits = append(n.digits, '0')
+	}
+	n.digits = append(n.digits, rest.digits...)
+	n.point, n.exp, n.end = len(n.digits), 0, rest.end
 }
 
 // counted reports whether the letter that ends at i is followed by what it
