@@ -140,6 +140,7 @@ type RunSettings struct {
 	MaxResults          int64              `json:"max_results,omitempty"`        // per task; 0: no limit
 	MaxUniqueResults    int64              `json:"max_unique_results,omitempty"` // per run; 0: no limit
 	MaxRequests         int64              `json:"max_requests,omitempty"`       // per task; 0: no limit
+	MaxRunRequests      int64              `json:"max_run_requests,omitempty"`   // per run; 0: no limit
 	MaxBytes            int64              `json:"max_bytes,omitempty"`          // per run; 0: no limit
 	MaxDuration         time.Duration      `json:"max_duration,omitempty"`       // per run, execution time; 0: no limit
 	ErrorBudget         float64            `json:"error_budget"`                 // share of tasks that may fail, 0..1

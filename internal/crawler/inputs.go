@@ -43,19 +43,28 @@ type addon struct {
 const (
 	ParamMaxResults       = "max_results"
 	ParamMaxUniqueResults = "max_unique_results_per_run"
+	ParamMaxRunRequests   = "max_requests_per_run"
+	ParamMaxRunMegabytes  = "max_megabytes_per_run"
+	ParamMaxRunMinutes    = "max_minutes_per_run"
 	ParamFetchSince       = "fetch_since"
 	ParamFetchSinceZone   = "fetch_since_timezone"
 	// ParamMaxPages is declared by crawlers that follow links; it caps a task's requests.
 	ParamMaxPages = "max_pages"
 )
 
-var one = 1.0
+var one, million = 1.0, 1e6
 
 var common = []shoal.Input{
 	{Name: ParamMaxResults, Type: shoal.TypeInt, Min: &one, Display: "Results per task",
 		Description: "Stop a task after this many results."},
 	{Name: ParamMaxUniqueResults, Type: shoal.TypeInt, Min: &one, Display: "Unique results per run",
 		Description: "Stop the run after this many unique results."},
+	{Name: ParamMaxRunRequests, Type: shoal.TypeInt, Min: &one, Display: "Requests per run",
+		Description: "End the run after about this many requests; those under way are finished."},
+	{Name: ParamMaxRunMegabytes, Type: shoal.TypeInt, Min: &one, Max: &million, Display: "Megabytes per run",
+		Description: "End the run once this much was transferred."},
+	{Name: ParamMaxRunMinutes, Type: shoal.TypeInt, Min: &one, Max: &million, Display: "Minutes per run",
+		Description: "End the run after this long; the time that it is paused does not count."},
 	{Name: ParamFetchSince, Type: shoal.TypeString, Example: "7d", Display: "Newer than",
 		Description: "Leave out what is older: 24h, 7d, 2w or YYYY-MM-DD HH:MM[:SS]."},
 	{Name: ParamFetchSinceZone, Type: shoal.TypeString, Example: "Europe/Paris", Display: "Time zone of “newer than”",

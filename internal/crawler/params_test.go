@@ -176,13 +176,15 @@ func TestSettings(t *testing.T) {
 		t.Errorf("without a required param: %v", err)
 	}
 	got, err := p.settings(&shoal.Squid{Concurrency: 99, NoLineBreaks: true, Functions: object{"details": true},
-		Params: object{"city": "Paris", "max_results": 7.0, "max_unique_results_per_run": "9", "fetch_since": "2026-03-01 10:00", "fetch_since_timezone": "Europe/Paris"}}, now)
+		Params: object{"city": "Paris", "max_results": 7.0, "max_unique_results_per_run": "9", "max_requests_per_run": 500.0, "max_megabytes_per_run": 2.0, "max_minutes_per_run": 90.0, "fetch_since": "2026-03-01 10:00", "fetch_since_timezone": "Europe/Paris"}}, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := shoal.RunSettings{
 		CrawlerSlug: "sample-crawler", Concurrency: 8, MaxResults: 7, MaxUniqueResults: 9, MaxRequests: 500, ErrorBudget: 0.25,
-		Params: object{"city": "Paris", "max_results": int64(7), "max_unique_results_per_run": int64(9), "max_pages": int64(500), "size": "M",
+		MaxRunRequests: 500, MaxBytes: 2 << 20, MaxDuration: 90 * time.Minute,
+		Params: object{"city": "Paris", "max_results": int64(7), "max_unique_results_per_run": int64(9),
+			"max_requests_per_run": int64(500), "max_megabytes_per_run": int64(2), "max_minutes_per_run": int64(90), "max_pages": int64(500), "size": "M",
 			"fetch_since": "2026-03-01T09:00:00Z", "fetch_since_timezone": "Europe/Paris"},
 		Functions: []string{"details", "photos"}, FunctionOrder: []string{"details", "photos"}, CreditsPerRow: 1_500_000,
 		CreditsPerFunction: map[string]shoal.Credits{"details": 2_000_000, "photos": 500_000}, NoLineBreaks: true,
@@ -207,7 +209,7 @@ func TestInfo(t *testing.T) {
 	for _, in := range p.Info.Input {
 		names = append(names, in.Name)
 	}
-	want := "url pages zip city radius size exact langs pattern max_pages details photos max_results max_unique_results_per_run fetch_since fetch_since_timezone"
+	want := "url pages zip city radius size exact langs pattern max_pages details photos max_results max_unique_results_per_run max_requests_per_run max_megabytes_per_run max_minutes_per_run fetch_since fetch_since_timezone"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("inputs %s", got)
 	}

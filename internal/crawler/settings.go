@@ -46,7 +46,9 @@ func (p *Program) settings(s *shoal.Squid, now time.Time) (shoal.RunSettings, er
 	r := shoal.RunSettings{
 		CrawlerSlug: p.Info.Slug, Params: params, Concurrency: min(max(1, s.Concurrency), p.Info.MaxConcurrency),
 		MaxResults: intParam(params, ParamMaxResults), MaxUniqueResults: intParam(params, ParamMaxUniqueResults),
-		MaxRequests: intParam(params, ParamMaxPages), ErrorBudget: p.ErrorBudget, CreditsPerRow: p.Info.CreditsPerRow,
+		MaxRequests: intParam(params, ParamMaxPages), MaxRunRequests: intParam(params, ParamMaxRunRequests),
+		MaxBytes:    intParam(params, ParamMaxRunMegabytes) << 20,
+		MaxDuration: time.Duration(intParam(params, ParamMaxRunMinutes)) * time.Minute, ErrorBudget: p.ErrorBudget, CreditsPerRow: p.Info.CreditsPerRow,
 		ExportUniqueResults: s.ExportUniqueResults, NoLineBreaks: s.NoLineBreaks,
 	}
 	for _, a := range p.addons {

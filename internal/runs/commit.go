@@ -104,7 +104,7 @@ func (s *Service) committed(ctx context.Context, ses *session, page *shoal.Page,
 	if r.TaskEnded && page.End == shoal.PageFailed {
 		s.checkBudget(ctx, ses, page.Log.Error)
 	}
-	s.checkBytes(ctx, ses, ses.bytes.Add(page.Log.Bytes))
+	s.checkCaps(ctx, ses, ses.requests.Add(1), ses.bytes.Add(page.Log.Bytes))
 }
 
 // budgetPause is how often at most a run's error budget is looked at.
@@ -125,8 +125,11 @@ func (s *Service) checkBudget(ctx context.Context, ses *session, desc string) {
 	}
 }
 
-// checkBytes ends the run's collecting when its cap on bytes is reached.
-func (s *Service) checkBytes(ctx context.Context, ses *session, bytes int64) {
+// checkCaps ends the run's collecting when its cap on requests or bytes is reached.
+func (s *Service) checkCaps(ctx context.Context, ses *session, requests, bytes int64) {
+	if limit := ses.run.Settings.MaxRunRequests; limit > 0 && requests >= limit {
+		s.limit(ctx, ses, fmt.Sprintf("Stopped at the run's cap of %d requests.", limit))
+	}
 	if limit := ses.run.Settings.MaxBytes; limit > 0 && bytes >= limit {
 		s.limit(ctx, ses, fmt.Sprintf("Stopped at the run's cap of %d bytes fetched.", limit))
 	}

@@ -168,6 +168,7 @@ type session struct {
 	idle     atomic.Int64  // slots that wait for a token
 	pending  atomic.Int64  // requests to do, as the last commit said
 	bytes    atomic.Int64  // fetched: before this session, and by it
+	requests atomic.Int64  // ended: before this session, and by it
 	ready    atomic.Bool   // load has filled it in
 	progress atomic.Int64  // when the last page was committed, Unix nanoseconds
 	stalled  atomic.Bool   // the run's message says that it stands still

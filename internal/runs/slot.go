@@ -67,6 +67,7 @@ func (s *Service) load(ctx context.Context, ses *session) error {
 	}
 	ses.run = r
 	ses.bytes.Store(r.BytesFetched)
+	ses.requests.Store(r.TotalRequests)
 	ses.pending.Store(r.TasksTotal - r.TasksDone)
 	ses.stalled.Store(r.DoneReasonDesc != "")
 	ses.progress.Store(later(r.LastProgressAt, r.ActiveSince).UnixNano())

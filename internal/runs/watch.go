@@ -46,7 +46,7 @@ func (s *Service) refresh(ctx context.Context, ses *session, r *shoal.Run) {
 	if !r.LastProgressAt.IsZero() {
 		raise(&ses.progress, r.LastProgressAt.UnixNano())
 	}
-	s.checkBytes(ctx, ses, r.BytesFetched)
+	s.checkCaps(ctx, ses, r.TotalRequests, r.BytesFetched)
 	if limit := r.Settings.MaxDuration; limit > 0 && r.Duration(s.now()) >= limit {
 		s.limit(ctx, ses, fmt.Sprintf("Stopped at the run's cap of %s of execution.", spell(limit)))
 	}
