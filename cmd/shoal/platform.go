@@ -178,6 +178,7 @@ func (p *platform) openCatalogue() (*catalogue, error) {
 	if err != nil {
 		return nil, err
 	}
+	base.Log = p.cfg.log
 	c := &catalogue{Catalogue: base}
 	if p.cfg.definition == "" {
 		return c, nil
@@ -192,7 +193,7 @@ func (p *platform) openCatalogue() (*catalogue, error) {
 // openEngine wires fetcher, engine and API on the open store.
 func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 	p.fetcher = newFetcher(p.cfg.AllowPrivateTargets, p.cfg.admit, p.cfg.UserAgent)
-	crawlers := crawler.NewWorkspaces(known, p.store)
+	crawlers := crawler.NewWorkspaces(known, p.store, p.cfg.log)
 	shown := apiCatalogue{crawlers, p.fetcher}
 	engine := crawl.New(crawlers, p.fetcher, nil)
 	config := runs.Config{Owner: p.name, Exclusive: p.exclusive(), DataDir: p.cfg.Data, MinFree: minFree(p.cfg.MinFree)}

@@ -48,7 +48,7 @@ func newHot(b *testing.B) *hot {
 		b.Fatal(err)
 	}
 	h := &hot{key: e.Key, path: "/v1/runs/" + string(benchRun(b, e, known))}
-	h.api = api.New(api.Options{Store: e.Store, Runs: engine{}, Catalogue: catalogue{crawler.NewWorkspaces(known, e.Store), nil}, Seal: keys, Blob: files})
+	h.api = api.New(api.Options{Store: e.Store, Runs: engine{}, Catalogue: catalogue{crawler.NewWorkspaces(known, e.Store, nil), nil}, Seal: keys, Blob: files})
 	rec := httptest.NewRecorder()
 	h.api.ServeHTTP(rec, h.request())
 	if rec.Code != 200 {

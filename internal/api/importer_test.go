@@ -75,7 +75,7 @@ func TestInterruptedImportLosesAndRepeatsNothing(t *testing.T) {
 				if err := e.Store.CreateUpload(t.Context(), u); err != nil {
 					t.Fatal(err)
 				}
-				im := &api.Importer{Store: &interrupted{Store: e.Store, at: at, after: after}, Catalogue: catalogue{crawler.NewWorkspaces(known, e.Store), nil}, Blob: files}
+				im := &api.Importer{Store: &interrupted{Store: e.Store, at: at, after: after}, Catalogue: catalogue{crawler.NewWorkspaces(known, e.Store, nil), nil}, Blob: files}
 				err = im.Import(t.Context(), u.ID)
 				if !errors.Is(err, errKilled) {
 					t.Fatalf("killed at %d: %v", at, err)

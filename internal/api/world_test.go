@@ -109,7 +109,7 @@ func newWorld(t *testing.T, databaseURL string, set func(*api.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := crawler.NewWorkspaces(shared, w.Store)
+	known := crawler.NewWorkspaces(shared, w.Store, nil)
 	f := fetch.New(fetch.Options{Dial: safedial.New(safedial.Options{AllowPrivate: true}).DialContext, Backoff: time.Millisecond})
 	svc, err := runs.New(w.Store, crawl.New(known, f, nil), files, nil, log,
 		runs.Config{Owner: "test-" + shoal.NewID[string](), Exclusive: true, DataDir: dir, MinFree: -1})

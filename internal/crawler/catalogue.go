@@ -20,6 +20,10 @@ import (
 // directories, which are read anew when their files change. A directory's crawler
 // takes the place of a built-in one with the same slug. Safe for concurrent use.
 type Catalogue struct {
+	// Log takes what is wrong with changed files; nil: slog.Default. It is set
+	// before the first use.
+	Log *slog.Logger
+
 	builtin fs.FS
 	slugs   []string // of builtin, sorted
 
@@ -80,7 +84,7 @@ func NewCatalogue(builtin fs.FS, dir string, later ...string) (*Catalogue, error
 func (c *Catalogue) Lookup(idOrSlug string) (*Program, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	logProblems(c.refresh())
+	c.logProblems(c.refresh())
 	key := strings.ToLower(strings.TrimSpace(idOrSlug))
 	for _, p := range c.fromDir() {
 		if key == p.Info.Slug || key == string(p.Info.ID) || key == strings.ToLower(p.Info.Name) {
@@ -111,7 +115,7 @@ func (c *Catalogue) Lookup(idOrSlug string) (*Program, error) {
 func (c *Catalogue) List() ([]shoal.Crawler, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	logProblems(c.refresh())
+	c.logProblems(c.refresh())
 	var out []shoal.Crawler
 	for _, p := range c.fromDir() {
 		out = append(out, p.Info)
@@ -306,8 +310,12 @@ func (c *Catalogue) dropTwins() Problems {
 	return problems
 }
 
-func logProblems(ps Problems) {
+func (c *Catalogue) logProblems(ps Problems) {
+	log := c.Log
+	if log == nil {
+		log = slog.Default()
+	}
 	for _, p := range ps {
-		slog.Warn("crawler not loaded; its last good version stays", "problem", p.Error())
+		log.Warn("crawler not loaded; its last good version stays", "problem", p.Error())
 	}
 }

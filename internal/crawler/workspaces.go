@@ -38,6 +38,7 @@ const maxVersions = 256
 type Workspaces struct {
 	base  Base
 	store OwnStore
+	log   *slog.Logger
 
 	mu       sync.Mutex
 	programs map[int64]*Program // own crawlers, by version number
@@ -45,8 +46,12 @@ type Workspaces struct {
 }
 
 // NewWorkspaces returns the crawlers of base and, for each workspace, of store.
-func NewWorkspaces(base Base, store OwnStore) *Workspaces {
-	return &Workspaces{base: base, store: store, programs: map[int64]*Program{}, versions: map[int64]*Program{}}
+// log takes what is wrong with stored ones; nil: slog.Default.
+func NewWorkspaces(base Base, store OwnStore, log *slog.Logger) *Workspaces {
+	if log == nil {
+		log = slog.Default()
+	}
+	return &Workspaces{base: base, store: store, log: log, programs: map[int64]*Program{}, versions: map[int64]*Program{}}
 }
 
 // Lookup returns a crawler that the workspace may use, by id, slug or
@@ -87,7 +92,7 @@ func (w *Workspaces) List(ctx context.Context, ws shoal.WorkspaceID) ([]shoal.Cr
 	for _, c := range own {
 		p, err := w.program(c)
 		if err != nil {
-			slog.Warn("a crawler of a workspace is left out of its list", "crawler", c.ID, "err", err)
+			w.log.Warn("a crawler of a workspace is left out of its list", "crawler", c.ID, "err", err)
 			continue
 		}
 		out, taken[p.Info.Slug] = append(out, p.Info), true
