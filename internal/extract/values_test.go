@@ -29,6 +29,8 @@ func TestValues(t *testing.T) {
 		{"as: date, timezone: Europe/Berlin", "4. März 2025, 14:30 Uhr", `"2025-03-04T13:30:00Z"`}, {"as: date, timezone: Europe/Berlin", "4. März 2025", `"2025-03-04T00:00:00Z"`}, {"as: date, format: 'DD MMM YYYY'", "04 déc. 2025", `"2025-12-04T00:00:00Z"`},
 		{"as: date", "vor 2 Stunden", `"2025-03-04T12:30:05Z"`}, {"as: date", "Yesterday at 9:15 AM", `"2025-03-03T09:15:00Z"`}, {"as: date", "3 days ago", `"2025-03-01T00:00:00Z"`}, {"as: date", "1741098605123", `"2025-03-04T14:30:05Z"`},
 		{"as: email", "mailto:info@shop.example?subject=Hi", `"info@shop.example"`}, {"as: email", "name [at] example [dot] com", `"name@example.com"`}, {"as: email", "logo@2x.png", "null"},
+		{"as: phone, region: DE", "Tel.: (030) 123 45 67", `"+49301234567"`}, {"as: phone, region: US", "212.555.0100 ext. 5", `"+12125550100"`}, {"as: phone", "tel:+49-30-1234567", `"+49301234567"`}, {"as: phone", "+49 (0)30 / 1234567", `"+49301234567"`}, {"as: phone", "030 1234567", "null"},
+		{"as: country", "Deutschland", `"DE"`}, {"as: country", "San Francisco, CA, USA", `"US"`}, {"as: country", "Holland", `"NL"`}, {"as: country", "日本", `"JP"`}, {"as: country", "Atlantis", "null"},
 		{"as: date, default: none", "soon", `"none"`}, {"as: money, match: 'now (.*)'", "was 20 €, now 15 €", "15"}, {"as: int, list: true", "1.2k", "[1200]"},
 	} {
 		for source, body := range map[string]string{
