@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +30,9 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	shop := site(t, fixtures.Bookshop(fixtures.Options{Count: 60}))
+	quotes := site(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `<div class="quote"><q class="text">Still waters</q> <b class="author">a proverb</b></div>`)
+	}))
 	srv := newServer(t, t.TempDir(), "")
 	srv.start()
 	dir := t.TempDir()
@@ -46,7 +51,7 @@ func TestREADME(t *testing.T) {
 		{"./test\n", ""}, // this is a part of it
 		{"go build -o shoal ./cmd/shoal", "test -x shoal"},
 		{"https://example.com/", shop + "/"},
-		{"https://quotes.toscrape.com/", shop + "/about.html"},
+		{"https://quotes.toscrape.com/", quotes + "/"},
 		{"http://127.0.0.1:8080", "http://" + srv.addr},
 		// It would stay up: what it prints and serves is what newServer waits for.
 		{"./shoal serve --crawlers ./my-crawlers", "./shoal crawler ls --crawlers ./my-crawlers"},
@@ -71,6 +76,9 @@ func TestREADME(t *testing.T) {
 	csv, err := os.ReadFile(filepath.Join(dir, "pages.csv"))
 	if err != nil || strings.Count(string(csv), "\n") < 60 {
 		t.Errorf("pages.csv has %d lines (%v): want the whole shop", strings.Count(string(csv), "\n"), err)
+	}
+	if csv, err := os.ReadFile(filepath.Join(dir, "quotes.csv")); err != nil || !strings.Contains(string(csv), "Still waters,a proverb") {
+		t.Errorf("quotes.csv is %q (%v): want the quote and its author", csv, err)
 	}
 	if !strings.Contains(out, "Where to look:") {
 		t.Errorf("the demo did not say where to look:\n%.3000s", out)
