@@ -187,7 +187,7 @@ func (m *metadata) meta(names ...string) string {
 }
 
 func (m *metadata) title() string {
-	h1 := line(m.h1)
+	h1 := heading(m.h1)
 	for _, t := range []string{m.item.text("headline", "name"), m.meta("og:title", "twitter:title", "dc.title", "dcterms.title", "citation_title", "parsely-title")} {
 		// The heading is what a reader sees; tags often have the site's name in it.
 		if t != "" {

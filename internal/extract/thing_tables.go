@@ -84,12 +84,12 @@ const (
 // it lays the page out and is none, nor is one of a single row or column.
 func readTables(p *thingPage) [][]byte {
 	var out [][]byte
-	number, heading := 0, ""
+	number, above := 0, ""
 	left := maxGridCells
 	p.all(func(n *node) bool {
 		switch n.DataAtom {
 		case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
-			heading = line(n)
+			above = heading(n)
 		case atom.Table:
 			if oneOf(n, "role", "presentation", "none") || holdsTable(n) {
 				return true
@@ -99,7 +99,7 @@ func readTables(p *thingPage) [][]byte {
 				return true
 			}
 			number++
-			t := tableRow{Table: number, Caption: g.caption, Heading: heading}
+			t := tableRow{Table: number, Caption: g.caption, Heading: above}
 			t.ID, _ = attr(n, "id")
 			out = g.appendRows(out, t)
 		}

@@ -117,6 +117,10 @@ func line(n *node) string {
 	return string(appendText(nil, n, false))
 }
 
+// heading is a heading's text without the sign of the link to itself that
+// manuals put at its end.
+func heading(n *node) string { return strings.TrimRight(line(n), "¶# \u00a0🔗") }
+
 // oneOf reports whether the attribute's value, a list of words, has one of the words.
 func oneOf(n *node, name string, words ...string) bool {
 	v, ok := attr(n, name)

@@ -105,6 +105,16 @@ func TestTablesOfOtherMakes(t *testing.T) {
 	}
 }
 
+func TestHeadingsWithoutTheirMark(t *testing.T) {
+	page := "<h1>A manual<a class=headerlink href='#m'>¶</a></h1><table><tr><th>A<th>B<tr><td>1<td>2</table><p>" + strings.Repeat("Some words of it. ", 60)
+	if list := thingsIn[article](t, "http://h/x", page, "article", nil); len(list) != 1 || list[0].Title != "A manual" {
+		t.Error(list)
+	}
+	if list := thingsIn[struct{ Heading string }](t, "http://h/x", page, "tables", nil); len(list) != 1 || list[0].Heading != "A manual" {
+		t.Error(list)
+	}
+}
+
 func TestArticles(t *testing.T) {
 	s := fixtures.Magazine(24)
 	for _, want := range s.Articles {
