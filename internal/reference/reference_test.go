@@ -96,6 +96,9 @@ func TestExamplesRun(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if len(p.Tests) == 0 {
+				t.Error("it has no test")
+			}
 			for _, test := range p.Tests {
 				file, err := har.OpenFS(docs.Language, path.Join("language", test.Replay))
 				if err != nil {
