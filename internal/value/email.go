@@ -5,6 +5,7 @@ import (
 	"html"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -119,7 +120,7 @@ func addressAt(s string, at int) (address string, end int, ok bool) {
 		}
 		start -= size
 	}
-	if r := before(s, start); r == '@' || r == '/' || r == ':' && strings.HasSuffix(s[:start], "://") {
+	if before(s, start) == '@' || withinURL(s, start) {
 		return "", 0, false
 	}
 	local := s[start:at]
@@ -135,9 +136,6 @@ func addressAt(s string, at int) (address string, end int, ok bool) {
 	if !validLocal(local) || domain == "" {
 		return "", 0, false
 	}
-	if password := before(s, start) == ':' && strings.Contains(s[max(0, start-80):start], "://"); password {
-		return "", 0, false
-	}
 	if after(s, end) == ':' && (local == "git" || local == "hg" || local == "svn") || reported(local, domain) {
 		return "", 0, false
 	}
@@ -145,6 +143,26 @@ func addressAt(s string, at int) (address string, end int, ok bool) {
 		return "", 0, false
 	}
 	return local + "@" + domain, end, true
+}
+
+// withinURL reports whether position i is within a URL that is no mailto: what
+// looks like an address there is a user with a password, or an id of a message.
+// Only a parameter that is said to be an address is taken for one.
+func withinURL(s string, i int) bool {
+	if before(s, i) == '/' {
+		return !strings.HasSuffix(strings.ToLower(s[:i]), "mailto://")
+	}
+	from := max(0, i-500)
+	if space := strings.LastIndexAny(s[from:i], " \t\r\n\"'<>()[]|,;"); space >= 0 {
+		from += space + 1
+	}
+	word := s[from:i]
+	scheme := strings.Index(word, "://")
+	if scheme < 0 || strings.HasSuffix(strings.ToLower(word[:scheme]), "mailto") {
+		return false
+	}
+	name := word[strings.LastIndexAny(word, "?&")+1:]
+	return !slices.Contains([]string{"to=", "cc=", "email=", "e-mail=", "mail="}, strings.ToLower(name))
 }
 
 func localRune(r rune) bool {

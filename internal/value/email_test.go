@@ -34,6 +34,10 @@ func TestEmails(t *testing.T) {
 		{"meet us at example dot com", ""}, {"sales [at] shop [dot] de, info(at)shop.de and x@y.de", "sales@shop.de info@shop.de x@y.de"}, {"Ann AT example DOT org (office)", "Ann@example.org"},
 		{"<a href='mailto:a@b.com'>a@b.com</a><img src=x@2x.png>", "a@b.com"}, {"see (a) below and (at) noon", ""}, {"npm i react@18.2.0 vue@3.4.1 @types/node@20.1.0", ""}, {"a@b.com;c@d.org|e@f.net", "a@b.com c@d.org e@f.net"},
 		{"I'm at google.com (at) the moment", ""},
+		{"see https://lists.example.org/message-id/CAJV+Xa=DxR7kF@mail.example.com, and https://a.example/groups?selm=34A.CF9@b.example", ""},
+		{"ftp://joe:secret@a.example or ssh://git@b.example/x", ""},
+		{"Web:https://acme.de E-Mail:info@acme.de", "info@acme.de"}, {"https://acme.de/|post@acme.de", "post@acme.de"}, {"https://acme.de,post@acme.de", "post@acme.de"},
+		{"https://mail.example/compose?to=ann@b.example&subject=x", "ann@b.example"}, {"mailto://ann@b.example", "ann@b.example"},
 	} {
 		if got := Emails(c.in); strings.Join(got, " ") != c.want {
 			t.Errorf("Emails(%q) = %q; want %q", c.in, got, c.want)
