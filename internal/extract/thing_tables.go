@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
@@ -80,8 +79,8 @@ const (
 	maxGridCells = 500_000
 )
 
-// readTables reads the rows of the page's data tables. A table with tables in
-// it lays the page out and is none, nor is one of a single row or column.
+// readTables reads the rows of the page's data tables, and leaves out those
+// that lay the page out or lead through the site.
 func readTables(p *thingPage) [][]byte {
 	var out [][]byte
 	number, above := 0, ""
@@ -91,15 +90,18 @@ func readTables(p *thingPage) [][]byte {
 		case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
 			above = heading(n)
 		case atom.Table:
-			if oneOf(n, "role", "presentation", "none") || holdsTable(n) {
+			if laysOut(n) {
 				return true
 			}
 			g := p.grid(n, &left)
-			if len(g.rows) < 2 && !g.vertical() || g.width < 2 {
+			if !g.isData() {
 				return true
 			}
 			number++
 			t := tableRow{Table: number, Caption: g.caption, Heading: above}
+			if t.Caption == "" {
+				t.Caption = captionOf(n)
+			}
 			t.ID, _ = attr(n, "id")
 			out = g.appendRows(out, t)
 		}
@@ -108,20 +110,12 @@ func readTables(p *thingPage) [][]byte {
 	return out
 }
 
-func holdsTable(n *node) bool {
-	for m := next(n, n, true); m != nil; m = next(m, n, true) {
-		if m.DataAtom == atom.Table && m.Type == html.ElementNode {
-			return true
-		}
-	}
-	return false
-}
-
 // grid is a table with its spans laid out.
 type grid struct {
 	caption string
 	rows    [][]*cell
-	heads   int // rows at the top that are headers
+	heads   int  // rows at the top that are headers
+	thead   bool // whether an element says which they are
 	width   int
 	open    []span2 // by column: a cell that reaches down
 }
@@ -143,7 +137,7 @@ func (p *thingPage) grid(table *node, left *int) *grid {
 		g.rows = append(g.rows, cells)
 		g.width = max(g.width, len(cells))
 		if head && g.heads == len(g.rows)-1 {
-			g.heads = len(g.rows)
+			g.heads, g.thead = len(g.rows), true
 		}
 	}
 	for n := table.FirstChild; n != nil; n = n.NextSibling {

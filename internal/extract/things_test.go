@@ -86,6 +86,10 @@ func TestTablesOfOtherMakes(t *testing.T) {
 		"title rows":  {`<table><tr><th>A<th>B<th>C<tr><td colspan=3>Group<tr><td>1<td>2<td>3</table>`, []string{`{"A":"1","B":"2","C":"3"}`}},
 		"huge spans":  {`<table><tr><th>A<th>B<tr><td rowspan=99999999>1<td colspan=-3>2<tr><td>3</table>`, []string{`{"A":"1","B":"2"}`, `{"A":"1","B":"3"}`}},
 		"layout":      {`<table role=presentation><tr><td>a<td>b<tr><td>c<td>d</table>`, nil},
+		"navigation":  {`<div class=navheader><table><tr><th colspan=3>1. Types<tr><td>Prev<td>Up<td>Next</table></div><nav><div><table><tr><td>a<td>b<tr><td>c<td>d</table></div></nav>`, nil},
+		"navbox":      {`<table class="navbox plain"><tr><td>a<td>b<tr><td>c<td>d</table><table summary="Navigation footer"><tr><td>a<td>b<tr><td>c<td>d</table>`, nil},
+		"one column":  {`<table><thead><tr><th>Column<tbody><tr><td>oid<tr><td>relname</table>`, []string{`{"Column":"oid"}`, `{"Column":"relname"}`}},
+		"a box":       {`<table><tr><th>News<tr><td>All that is new</table><table><tr><td>a<tr><td>b<tr><td>c</table>`, nil},
 	} {
 		var got []string
 		for _, r := range thingsIn[tableOut](t, "http://h/", c.html, "tables", nil) {
@@ -112,6 +116,20 @@ func TestHeadingsWithoutTheirMark(t *testing.T) {
 	}
 	if list := thingsIn[struct{ Heading string }](t, "http://h/x", page, "tables", nil); len(list) != 1 || list[0].Heading != "A manual" {
 		t.Error(list)
+	}
+}
+
+func TestTableCaptions(t *testing.T) {
+	for _, c := range []struct{ html, want string }{
+		{`<table summary=Other><caption>Tides</caption><tr><th>A<th>B<tr><td>1<td>2</table>`, "Tides"},
+		{`<table summary=" pg_class  Columns"><tr><th>A<th>B<tr><td>1<td>2</table>`, "pg_class Columns"},
+		{`<figure><div><table><tr><th>A<th>B<tr><td>1<td>2</table></div><figcaption>Table 1: <b>Tides</b></figcaption></figure>`, "Table 1: Tides"},
+		{`<table><tr><th>A<th>B<tr><td>1<td>2</table>`, ""},
+	} {
+		rows := thingsIn[tableOut](t, "http://h/", c.html, "tables", nil)
+		if len(rows) != 1 || rows[0].Caption != c.want {
+			t.Errorf("%s: %+v, want the caption %q", c.html, rows, c.want)
+		}
 	}
 }
 
