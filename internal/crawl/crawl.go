@@ -28,6 +28,7 @@ type Crawl struct {
 	policy   fetch.Policy
 	now      func() time.Time
 	answered *hosts
+	reading  chan struct{}        // the engine's
 	explain  *extract.Explanation // of a trial; nil in runs
 }
 
@@ -137,7 +138,7 @@ func (c *Crawl) read(s *Step, t *Task, w *shoal.Work, req *shoal.Request, resp *
 	if resp.Tries > 1 {
 		page.Log.Attempt = resp.Tries
 	}
-	out, err := c.plan.Read(&t.extract, req, &extract.Page{
+	out, err := c.readPage(t, req, &extract.Page{
 		URL: resp.URL, RequestURL: req.URL, Status: resp.Status, Header: resp.Header,
 		MediaType: resp.MediaType, Body: resp.Body, WireBytes: resp.WireBytes, Elapsed: resp.Elapsed, At: page.At, Explain: c.explain,
 	})
@@ -154,6 +155,13 @@ func (c *Crawl) read(s *Step, t *Task, w *shoal.Work, req *shoal.Request, resp *
 	c.take(page, out)
 	page.Log.Error, page.Desc = out.Problem, out.Problem
 	s.Page = page
+}
+
+// readPage reads an answer when its turn has come.
+func (c *Crawl) readPage(t *Task, req *shoal.Request, pg *extract.Page) (*extract.Outcome, error) {
+	c.reading <- struct{}{}
+	defer func() { <-c.reading }()
+	return c.plan.Read(&t.extract, req, pg)
 }
 
 // page begins the page of a request.

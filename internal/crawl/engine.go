@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -39,6 +40,11 @@ type Engine struct {
 	fetcher   Fetcher
 	now       func() time.Time
 
+	// reading bounds the pages that are read at once by what the machine can
+	// work on, and one more: sixteen half-built trees of large pages take several
+	// times the memory and not a moment less.
+	reading chan struct{}
+
 	mu       sync.Mutex
 	programs map[int64]*crawler.Program // by version number
 }
@@ -48,7 +54,8 @@ func New(c Catalogue, f Fetcher, now func() time.Time) *Engine {
 	if now == nil {
 		now = time.Now
 	}
-	return &Engine{catalogue: c, fetcher: f, now: now, programs: map[int64]*crawler.Program{}}
+	return &Engine{catalogue: c, fetcher: f, now: now, programs: map[int64]*crawler.Program{},
+		reading: make(chan struct{}, runtime.GOMAXPROCS(0)+1)}
 }
 
 // Why says what requests to host are waiting for at now.
@@ -93,7 +100,7 @@ func (e *Engine) Open(v shoal.CrawlerVersion, s shoal.RunSettings) (*Crawl, erro
 	}
 	return &Crawl{
 		plan: plan, fetcher: e.fetcher, now: e.now, policy: policyOf(plan.Policy(), s.Concurrency),
-		answered: newHosts(),
+		answered: newHosts(), reading: e.reading,
 	}, nil
 }
 

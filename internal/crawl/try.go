@@ -167,7 +167,7 @@ func begin(f Fetcher, tr *Trial) (*trial, error) {
 	}
 	t := &trial{
 		Trial: tr, settings: settings, known: map[shoal.Digest]bool{}, keys: map[shoal.Digest]bool{},
-		crawl: &Crawl{plan: plan, fetcher: f, now: time.Now, policy: policyOf(plan.Policy(), 1),
+		crawl: &Crawl{plan: plan, fetcher: f, reading: make(chan struct{}, 1), now: time.Now, policy: policyOf(plan.Policy(), 1),
 			answered: newHosts(), explain: extract.NewExplanation()},
 		report: &Report{Crawler: tr.Program.Info.Slug, Rows: []json.RawMessage{}, Requests: []Exchange{}},
 	}
