@@ -66,9 +66,9 @@ func besideText(n *node) bool {
 	case atom.Script, atom.Style, atom.Nav, atom.Form, atom.Button, atom.Figcaption, atom.Template, atom.Dialog, atom.Iframe:
 		return true
 	case atom.Header:
-		return (inside(n, atom.Article) || inside(n, atom.Main)) && len(line(n)) < 300
+		return (inside(n, atom.Article) || inside(n, atom.Main)) && shorter(n, 300)
 	case atom.Time:
-		return oneOf(n, "itemprop", "datePublished", "dateModified") || n.Parent != nil && len(line(n.Parent)) < 60
+		return oneOf(n, "itemprop", "datePublished", "dateModified") || n.Parent != nil && shorter(n.Parent, 60)
 	case atom.Aside:
 		return true
 	}
@@ -82,7 +82,7 @@ func besideText(n *node) bool {
 	}
 	if oneOf(n, "rel", "author") || oneOf(n, "itemprop", "author", "datePublished", "dateModified") ||
 		hasWord(n, "byline", "author", "date", "published", "post-date", "entry-date", "entry-meta", "post-meta", "article-meta", "dateline", "posted-on", "timestamp") {
-		return len(line(n)) < 150
+		return shorter(n, 150)
 	}
 	if role, ok := attr(n, "role"); ok {
 		switch strings.ToLower(role) {
@@ -91,4 +91,17 @@ func besideText(n *node) bool {
 		}
 	}
 	return false
+}
+
+// shorter reports whether the element has less text than so many bytes; it
+// looks no further than it must, since elements that ask may lie in each other.
+func shorter(n *node, most int) bool {
+	for m := next(n, n, true); m != nil; m = next(m, n, true) {
+		if m.Type == html.TextNode {
+			if most -= len(strings.TrimSpace(m.Data)); most <= 0 {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -306,7 +306,8 @@ func TestFeeds(t *testing.T) {
 
 func TestThingsOnHostilePages(t *testing.T) {
 	pages := []string{"", "<", strings.Repeat("<table><tr><td>", 3000), strings.Repeat("<div>", 20000) + "text", strings.Repeat("<p>word word word <a href=x>y</a>", 20000),
-		strings.Repeat("<article><h2><a href=x>t</a></h2>", 2000), "<script type=application/ld+json>" + strings.Repeat("[", 50000) + "</script>", strings.Repeat("a@b.de +49 30 901820 ", 50_000)}
+		strings.Repeat("<article><h2><a href=x>t</a></h2>", 2000), "<script type=application/ld+json>" + strings.Repeat("[", 50000) + "</script>", strings.Repeat("a@b.de +49 30 901820 ", 50_000),
+		"<article>" + strings.Repeat("<header class=author>", 400) + strings.Repeat("word ", 1_000_000)}
 	for _, text := range pages {
 		for name := range things {
 			thingsIn[map[string]any](t, "http://h/", text, name, nil)
