@@ -9,9 +9,13 @@ import (
 	"golang.org/x/net/html/atom"
 )
 
-// maxReadable is the largest page, in elements, whose main text is looked for:
-// the search goes over the tree many times.
-const maxReadable = 40_000
+// The largest page whose main text is looked for, since the search goes over
+// the tree many times and reads the text of each element: in elements, and in
+// characters times the elements that they stand in.
+const (
+	maxReadable = 40_000
+	maxReading  = 60_000_000
+)
 
 // readable returns the element that holds the page's main text, cleaned of
 // menus, teasers, banners and bylines, in a tree of its own; nil: the page has none.
@@ -28,9 +32,9 @@ func (p *thingPage) readable() (content *node) {
 	if p.res != nil {
 		base = p.res.base
 	}
-	left := maxReadable
-	copied := copyTree(p.root, &left)
-	if left <= 0 {
+	c := copier{elements: maxReadable, reading: maxReading}
+	copied := c.copy(p.root, 0)
+	if c.elements <= 0 || c.reading <= 0 {
 		return nil
 	}
 	parser := readability.NewParser()
@@ -45,17 +49,22 @@ func (p *thingPage) readable() (content *node) {
 	return found.Node
 }
 
-// copyTree copies what may belong to a main text; left counts down the elements.
-func copyTree(n *node, left *int) *node {
-	c := &node{Type: n.Type, DataAtom: n.DataAtom, Data: n.Data, Namespace: n.Namespace, Attr: append([]html.Attribute(nil), n.Attr...)}
-	for m := n.FirstChild; m != nil && *left > 0; m = m.NextSibling {
+// copier copies what may belong to a main text, within the bounds that are left.
+type copier struct{ elements, reading int }
+
+func (c *copier) copy(n *node, depth int) *node {
+	out := &node{Type: n.Type, DataAtom: n.DataAtom, Data: n.Data, Namespace: n.Namespace, Attr: append([]html.Attribute(nil), n.Attr...)}
+	for m := n.FirstChild; m != nil && c.elements > 0 && c.reading > 0; m = m.NextSibling {
 		if m.Type == html.CommentNode || m.Type == html.ElementNode && besideText(m) {
 			continue
 		}
-		*left--
-		c.AppendChild(copyTree(m, left))
+		c.elements--
+		if m.Type == html.TextNode {
+			c.reading -= len(m.Data) * (depth + 1)
+		}
+		out.AppendChild(c.copy(m, depth+1))
 	}
-	return c
+	return out
 }
 
 // besideText knows what is no part of a main text by its element or its class:

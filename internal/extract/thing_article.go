@@ -245,11 +245,11 @@ func (m *metadata) authors() []string {
 	return list
 }
 
-// near visits the elements that fit and belong to the article at hand: those
-// outside of teasers, comments, asides and footers.
+// near visits the elements that fit, are short and belong to the article at
+// hand: those outside of teasers, comments, asides and footers.
 func (m *metadata) near(fits func(*node) bool, visit func(*node)) {
 	m.all(func(n *node) bool {
-		if fits(n) && !m.aside(n) {
+		if fits(n) && shorter(n, 500) && !m.aside(n) {
 			visit(n)
 		}
 		return true
