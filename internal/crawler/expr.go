@@ -104,22 +104,27 @@ func (e *Expr) True(env *Env) (bool, error) {
 	return b, nil
 }
 
-// names are the declared members of task, params and functions, for messages
-// about the undeclared ones.
+// names are the declared members of task, params, functions and row, for
+// messages about the undeclared ones. row has the fields of every kind of page,
+// since a row may be carried from one to another.
 type names struct {
-	task, params, functions []string
+	task, params, functions, row []string
 }
 
-func (n *names) of(variable string) ([]string, bool) {
+// of returns the members of a variable and what one is called; "": it is no
+// variable whose members are declared.
+func (n *names) of(variable string) (known []string, kind string) {
 	switch variable {
 	case "task":
-		return n.task, true
+		return n.task, "task"
 	case "params":
-		return n.params, true
+		return n.params, "param"
 	case "functions":
-		return n.functions, true
+		return n.functions, "function"
+	case "row":
+		return n.row, "field"
 	}
-	return nil, false
+	return nil, ""
 }
 
 // exprError is a compile error with the offset in the expression, from 0.
@@ -227,8 +232,8 @@ func (c *exprCheck) member(n *ast.MemberNode) {
 	if !ok || !ok2 || c.known == nil {
 		return
 	}
-	if known, has := c.known.of(id.Value); has && !slices.Contains(known, prop.Value) {
-		c.fail(n, "%s", unknown(strings.TrimSuffix(id.Value, "s"), prop.Value, "the expression", known))
+	if known, kind := c.known.of(id.Value); kind != "" && !slices.Contains(known, prop.Value) {
+		c.fail(n, "%s", unknown(kind, prop.Value, "the expression", known))
 	}
 }
 

@@ -88,9 +88,24 @@ func (b *builder) inputs() {
 		b.names.functions = append(b.names.functions, a.Name)
 		b.program.Info.Functions = append(b.program.Info.Functions, a.Function)
 	}
+	for i := range b.def.Pages {
+		if rows := b.def.Pages[i].val.Rows; rows != nil {
+			b.names.row = appendNames(b.names.row, rows.Fields)
+		}
+	}
+	slices.Sort(b.names.row)
+	b.names.row = slices.Compact(b.names.row)
 	if len(b.program.addons) > maxAddons {
 		b.fail(b.def.at, "%d functions; the most is %d", len(b.program.addons), maxAddons)
 	}
+}
+
+// appendNames appends the names of fields and of those within them.
+func appendNames(names []string, fields ordered[fieldDef]) []string {
+	for i := range fields {
+		names = appendNames(append(names, fields[i].key), fields[i].val.Fields)
+	}
+	return names
 }
 
 func (b *builder) oneInput(d *inputDef) {
