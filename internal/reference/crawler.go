@@ -3,6 +3,7 @@ package reference
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"shoal"
@@ -157,16 +158,19 @@ func meaning(in *shoal.Input) string {
 		parts = append(parts, "One of "+strings.Join(allowed, ", ")+".")
 	}
 	if in.Min != nil {
-		parts = append(parts, fmt.Sprintf("At least %g.", *in.Min))
+		parts = append(parts, "At least "+plain(*in.Min)+".")
 	}
 	if in.Max != nil {
-		parts = append(parts, fmt.Sprintf("At most %g.", *in.Max))
+		parts = append(parts, "At most "+plain(*in.Max)+".")
 	}
 	if in.Regex != "" {
 		parts = append(parts, "Must match "+code(in.Regex)+".")
 	}
 	return strings.TrimSpace(strings.Join(parts, " "))
 }
+
+// plain writes a number without exponent.
+func plain(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 func (p *page) functions(c *shoal.Crawler) {
 	var rows [][]string
