@@ -165,6 +165,9 @@ func (c *goCmd) begin(ctx context.Context, o *output, api *client.Client) (strin
 		}
 		return run.ID, nil
 	}
+	if err := c.cutShort(ctx, o, api); err != nil {
+		return "", err
+	}
 	squid, err := c.squid(ctx, o, api)
 	if err != nil {
 		return "", err

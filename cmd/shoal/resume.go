@@ -31,6 +31,25 @@ func (c *goCmd) interrupted(o *output, api *client.Client, id string) error {
 	return &exit{code: exitInterrupted}
 }
 
+// cutShort names the runs whose process was killed. They go on while this one
+// lives, but nobody was told how to have their rows.
+func (c *goCmd) cutShort(ctx context.Context, o *output, api *client.Client) error {
+	if c.Server != "" || c.Database != "" || c.once {
+		return nil // others may be at work there
+	}
+	runs, err := api.Runs(ctx, "", client.Window{Limit: 20})
+	if err != nil {
+		return err
+	}
+	for _, run := range runs.Data {
+		if !run.IsDone && run.Status != "paused" {
+			o.notef("A run of %s was cut short and goes on beside this one. To follow it and have its rows:\n  %s\n",
+				run.CreatedAt.Local().Format("2006-01-02 15:04"), c.resumeCommand(run.ID, "rows.csv"))
+		}
+	}
+	return nil
+}
+
 // resumeCommand is what a person types to go on with the run, or to have its
 // rows once more, in the file output.
 func (c *goCmd) resumeCommand(id, output string) string {

@@ -54,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "interrupted": interrupted, "resume": resume, "samerows": sameRows,
+			"exits": exits, "interrupted": interrupted, "killed": killed, "resume": resume, "samerows": sameRows,
 		},
 	})
 }
@@ -111,9 +111,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// interrupted ends a command by Ctrl-C at its request N, and keeps what it said.
 func interrupted(ts *testscript.TestScript, neg bool, args []string) {
+	said, code := signalled(ts, syscall.SIGINT, neg, args)
+	if code != exitInterrupted {
+		ts.Fatalf("it ended with %d, want %d: %s", code, exitInterrupted, said)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("interrupted.err"), []byte(said), 0o644))
+}
+
+// killed ends a command by kill -9 at its request N.
+func killed(ts *testscript.TestScript, neg bool, args []string) {
+	signalled(ts, syscall.SIGKILL, neg, args)
+}
+
+func signalled(ts *testscript.TestScript, sig syscall.Signal, neg bool, args []string) (said string, code int) {
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: interrupted N ARG...")
+		ts.Fatalf("usage: interrupted|killed N ARG...")
 	}
 	n, err := strconv.ParseInt(args[0], 10, 64)
 	ts.Check(err)
@@ -142,21 +156,17 @@ func interrupted(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		told <- said.String()
 	}()
-	var said string
 	select {
 	case <-reached:
-		ts.Check(cmd.Process.Signal(syscall.SIGINT))
+		ts.Check(cmd.Process.Signal(sig))
 		said = <-told
 	case said = <-told:
 		ts.Fatalf("it ended (%v) before %d requests: %s", cmd.Wait(), n, said)
 	}
-	if code := exitCodeOf(cmd.Wait()); code != exitInterrupted {
-		ts.Fatalf("it ended with %d, want %d: %s", code, exitInterrupted, said)
-	}
-	ts.Check(os.WriteFile(ts.MkAbs("interrupted.err"), []byte(said), 0o644))
+	return said, exitCodeOf(cmd.Wait())
 }
 
-var goOn = regexp.MustCompile(`(?m)^  (shoal go --resume .*)$`)
+var goOn = regexp.MustCompile(`(?m)^  (\S*shoal go --resume .*)$`)
 
 func resume(ts *testscript.TestScript, neg bool, args []string) {
 	m := goOn.FindStringSubmatch(ts.ReadFile("interrupted.err"))
