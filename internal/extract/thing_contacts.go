@@ -138,9 +138,7 @@ func (r *contactReader) link(n *node, href string) {
 // mailto reads the recipients of a mailto address (RFC 6068).
 func (r *contactReader) mailto(rest, text string) {
 	to, query, _ := strings.Cut(rest, "?")
-	if strings.HasPrefix(to, "//") {
-		to = to[2:]
-	}
+	to = strings.TrimPrefix(to, "//")
 	lists := []string{to}
 	for pair := range strings.SplitSeq(strings.ReplaceAll(query, "&amp;", "&"), "&") {
 		name, val, _ := strings.Cut(pair, "=")

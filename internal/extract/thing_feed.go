@@ -70,7 +70,6 @@ type feedReader struct {
 	d     *xml.Decoder
 	head  feedHead
 	entry *feedEntry // the open one
-	base  []string   // xml:base of the open elements
 	depth int
 	out   [][]byte
 }

@@ -30,7 +30,9 @@ func FuzzAll(f *testing.F) {
 			t.Errorf("Currency(%q) = %q", s, c)
 		}
 		Int(s)
-		Bool(s)
+		if b, ok := Bool(s); b && !ok {
+			t.Errorf("Bool(%q) is true and no boolean", s)
+		}
 		for _, o := range []DateOptions{{}, {Ref: ref}, {DayFirst: &yes, Ref: ref, Language: "en-US"}, {Layout: "2 Jan 2006 15:04"}} {
 			if d, only, ok := Date(s, o); ok && (d.Location() != time.UTC || only && !d.Equal(d.Truncate(24*time.Hour))) {
 				t.Errorf("Date(%q) = %v, %v", s, d, only)
