@@ -45,6 +45,9 @@ type Env struct {
 	Offset     int    `expr:"offset"`
 	Cursor     string `expr:"cursor"`
 	Link       string `expr:"link"` // what a follow rule's source found
+
+	// Budget is set by Eval.
+	Budget *Budget `expr:"_budget"`
 }
 
 // Uses says which costly parts of Env an expression reads.
@@ -54,6 +57,8 @@ type Uses struct {
 	Page bool
 	// Found is true when it reads what a follow rule or a pagination found.
 	Found bool
+	// Budget is true when its cost is counted while it runs.
+	Budget bool
 }
 
 // Expr is a compiled expression. It does no I/O and its cost is bounded: by
@@ -72,11 +77,28 @@ var vms = sync.Pool{New: func() any { return &vm.VM{MemoryBudget: exprMemory} }}
 func (e *Expr) Eval(env *Env) (any, error) {
 	m := vms.Get().(*vm.VM)
 	defer vms.Put(m)
+	if e.Uses.Budget {
+		own := *env
+		own.Budget = newBudget()
+		env = &own
+	}
 	v, err := m.Run(e.program, env)
+	if err == nil {
+		err = small(v)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("expression %q: %s", e.Source, firstLine(err))
+		return nil, fmt.Errorf("expression %q: %s", clip(e.Source, 200), firstLine(err))
 	}
 	return v, nil
+}
+
+// small refuses a value that is too large when it is written down.
+func small(v any) error {
+	switch v.(type) {
+	case nil, bool, int, int64, float64, string:
+		return nil
+	}
+	return newBudget().fit(v, 1)
 }
 
 // constant returns the value of an expression that is a whole number.
@@ -142,8 +164,8 @@ func compileExpr(source, want string, known *names) (*Expr, error) {
 	}
 	check := &exprCheck{known: known}
 	opts := []expr.Option{expr.Env(&Env{}), expr.MaxNodes(maxExprNodes), expr.Optimize(true), expr.Patch(check),
-		expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat")}
-	opts = append(opts, exprFunctions...)
+		expr.DisableBuiltin("now"), expr.DisableBuiltin("repeat"), expr.DisableBuiltin("reduce")}
+	opts = append(append(opts, exprFunctions...), guards...)
 	if want == "bool" {
 		opts = append(opts, expr.AsBool())
 	}
@@ -189,8 +211,9 @@ type exprCheck struct {
 }
 
 // Visit is called for every node, children first.
-func (c *exprCheck) Visit(n *ast.Node) {
-	switch n := (*n).(type) {
+func (c *exprCheck) Visit(node *ast.Node) {
+	c.guard(node)
+	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
 		c.note(n.Value)
 	case *ast.MemberNode:
@@ -201,6 +224,7 @@ func (c *exprCheck) Visit(n *ast.Node) {
 		if inner.found {
 			c.fail(n, "a loop within a loop is not allowed; its cost would have no bound")
 		}
+		c.guardLoop(n)
 	case *ast.BinaryNode:
 		if n.Operator == ".." {
 			c.bounds(n)

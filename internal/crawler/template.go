@@ -97,6 +97,9 @@ func (t *Template) Expand(env *Env) (string, error) {
 		if p.escape != nil {
 			s = p.escape(s)
 		}
+		if b.Len()+len(s) > maxTemplate {
+			return "", fmt.Errorf("template %q: it makes more than %d MB", clip(t.Source, 200), maxTemplate>>20)
+		}
 		b.WriteString(s)
 	}
 	return b.String(), nil
