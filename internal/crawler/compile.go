@@ -3,6 +3,7 @@ package crawler
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -53,6 +54,7 @@ type builder struct {
 	program    *Program
 	names      names
 	attributes map[string]int
+	regexps    int // the size of those compiled so far
 }
 
 func (b *builder) fail(p at, format string, args ...any) {
@@ -227,15 +229,22 @@ func (b *builder) template(t text, isURL bool, what string) *Template {
 }
 
 // regexp compiles a regular expression; nil when t is not set.
-func (b *builder) regexp(t text, what string) *regexp.Regexp {
+func (b *builder) regexp(t text, what string) *Regexp {
 	if !t.set() {
 		return nil
 	}
-	re, err := regexp.Compile(t.s)
+	re, err := CompileRegexp(t.s)
 	if err != nil {
+		if errors.Is(err, errRegexpSize) {
+			b.fail(t.at, "%s: %s", what, err)
+			return nil
+		}
 		b.fail(t.at, "%s is no valid regular expression: %s (RE2 syntax: no look-around, no back-references)", what,
 			strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 		return nil
+	}
+	if b.regexps += re.Size; b.regexps > maxRegexps && b.regexps-re.Size <= maxRegexps {
+		b.fail(t.at, "the regular expressions up to here have more than %d steps together when their repetitions are written out", maxRegexps)
 	}
 	return re
 }

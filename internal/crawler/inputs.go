@@ -1,7 +1,6 @@
 package crawler
 
 import (
-	"regexp"
 	"slices"
 
 	"shoal"
@@ -10,7 +9,7 @@ import (
 // input is one declared input with its compiled pattern.
 type input struct {
 	shoal.Input
-	re   *regexp.Regexp
+	re   *Regexp
 	form string // what a text must be besides: "regex" or "url" (http or https); empty: anything
 }
 

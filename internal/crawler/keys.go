@@ -38,7 +38,7 @@ func Variables() []string {
 	var out []string
 	t := reflect.TypeFor[Env]()
 	for i := range t.NumField() {
-		if name := t.Field(i).Tag.Get("expr"); name != "" {
+		if name := t.Field(i).Tag.Get("expr"); name != "" && name[0] != '_' {
 			out = append(out, name)
 		}
 	}

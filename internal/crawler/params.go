@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,7 +158,7 @@ func (in *input) check(v any) (any, *shoal.Error) {
 func (in *input) checkForm(s string) *shoal.Error {
 	switch in.form {
 	case "regex":
-		if _, err := regexp.Compile(s); err != nil {
+		if _, err := CompileRegexp(s); err != nil {
 			return shoal.Invalid("ParamsInvalid", in.Name, "%q is no regular expression: %v", in.Name, err)
 		}
 	case "url":

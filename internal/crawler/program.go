@@ -3,7 +3,6 @@
 package crawler
 
 import (
-	"regexp"
 	"time"
 
 	"shoal"
@@ -161,8 +160,8 @@ type Source struct {
 	XPath  *xpath.Expr
 	Path   *Template // over params
 	JQ     *jq.Program
-	Header string         // of the response, canonical
-	Match  *regexp.Regexp // what of the text counts; nil: all
+	Header string  // of the response, canonical
+	Match  *Regexp // what of the text counts; nil: all
 }
 
 // Follow finds the requests that a page leads to: by its Source, on a text page
@@ -224,10 +223,10 @@ var Things = map[string]Format{"article": HTML, "contacts": HTML, "tables": HTML
 // Data is what a page holds, as JSON items: embedded JSON, or one of Things.
 type Data struct {
 	Kind    DataKind
-	Options []HeaderLine   // templates over params
-	Script  string         // selector of the scripts
-	Match   *regexp.Regexp // what stands before the JSON; nil: nothing
-	Types   []string       // items of other types are left out; nil: none is
+	Options []HeaderLine // templates over params
+	Script  string       // selector of the scripts
+	Match   *Regexp      // what stands before the JSON; nil: nothing
+	Types   []string     // items of other types are left out; nil: none is
 }
 
 // As is the type that a field's text is read as.
@@ -289,7 +288,7 @@ type Field struct {
 	Value   *Expr
 	// Fields make an object of the source; nil: it is a value.
 	Fields  []*Field
-	Match   *regexp.Regexp
+	Match   *Regexp
 	Replace []Replace
 	Split   string
 	Map     map[string]any
@@ -309,7 +308,7 @@ type Field struct {
 
 // Replace is a regular-expression replacement.
 type Replace struct {
-	Match *regexp.Regexp
+	Match *Regexp
 	With  string
 }
 

@@ -81,7 +81,7 @@ func (r *reader) readData(dp *dataPlan) [][]byte {
 		}
 	case crawler.DataScript:
 		for _, n := range r.doc[dp.scripts] {
-			if raw, ok := scriptJSON(scriptText(n), dp.Match); ok {
+			if raw, ok := r.scriptJSON(n, dp.Match); ok {
 				return [][]byte{raw}
 			}
 		}

@@ -146,6 +146,9 @@ func (r *reader) followURL(fp *followPlan) error {
 }
 
 func (r *reader) followText(fp *followPlan) {
+	if !r.may(fp.Match, len(r.body())) {
+		return
+	}
 	for _, m := range fp.Match.FindAllSubmatch(r.body(), maxLinks) {
 		r.toward(fp, string(m[len(m)-1]), nil, "")
 	}
@@ -154,6 +157,9 @@ func (r *reader) followText(fp *followPlan) {
 // lead takes what a rule's source found: through match and url to its request.
 func (r *reader) lead(fp *followPlan, ref string, carry []byte, key string) bool {
 	if fp.Match != nil {
+		if !r.may(fp.Match, len(ref)) {
+			return false
+		}
 		m := fp.Match.FindStringSubmatch(ref)
 		if m == nil {
 			return false
@@ -226,10 +232,10 @@ func (r *reader) admits(fp *followPlan, canonical string) bool {
 	if fp.skip != nil && fp.skip[extension(canonical)] {
 		return false
 	}
-	if fp.include != nil && !fp.include.MatchString(canonical) {
+	if fp.include != nil && !(r.may(fp.include, len(canonical)) && fp.include.MatchString(canonical)) {
 		return false
 	}
-	if fp.exclude != nil && fp.exclude.MatchString(canonical) {
+	if fp.exclude != nil && (!r.may(fp.exclude, len(canonical)) || fp.exclude.MatchString(canonical)) {
 		return false
 	}
 	return !trap(canonical) && !(fp.wary && tempting(canonical))

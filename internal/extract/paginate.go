@@ -271,6 +271,9 @@ func (r *reader) numberAt(p *place) (int, bool, error) {
 func (r *reader) firstAt(p *place) (s string, err error) {
 	err = r.find(p, r.root, r.doc, func(found string) bool {
 		if p.Match != nil {
+			if !r.may(p.Match, len(found)) {
+				return false
+			}
 			m := p.Match.FindStringSubmatch(found)
 			if m == nil {
 				return true

@@ -3,7 +3,6 @@ package extract
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -69,8 +68,8 @@ type followPlan struct {
 	when     *crawler.Expr
 	scope    crawler.Scope
 	wary     bool // of traps
-	include  *regexp.Regexp
-	exclude  *regexp.Regexp
+	include  *crawler.Regexp
+	exclude  *crawler.Regexp
 	skip     map[string]bool
 	maxDepth int // -1: no limit
 }
@@ -296,7 +295,7 @@ func (pl *Plan) bindFollow(fp *followPlan) (bool, error) {
 	return true, nil
 }
 
-func pattern(t *crawler.Template, what string, env *crawler.Env) (*regexp.Regexp, error) {
+func pattern(t *crawler.Template, what string, env *crawler.Env) (*crawler.Regexp, error) {
 	if t == nil {
 		return nil, nil
 	}
@@ -307,7 +306,7 @@ func pattern(t *crawler.Template, what string, env *crawler.Env) (*regexp.Regexp
 	if s == "" {
 		return nil, nil
 	}
-	re, err := regexp.Compile(s)
+	re, err := crawler.CompileRegexp(s)
 	if err != nil {
 		return nil, shoal.Invalid("ParamsInvalid", what, "%s %q is no regular expression: %v", what, clip(s), err)
 	}

@@ -50,6 +50,7 @@ type reader struct {
 	column map[string]int // its columns
 	pager  pager
 	made   int        // bytes that jq programs gave
+	looked int        // steps of regular expressions
 	xml    [][]string // the texts of an XML row, by field
 	bits   uint32     // functions that filled the row
 	rows   int        // rows seen, filtered ones included
@@ -87,7 +88,7 @@ func (r *reader) begin(plan *pagePlan, st *taskState, req *shoal.Request, pg *Pa
 	if c, ok := Canonical(pg.URL); ok {
 		r.url = c
 	}
-	r.plainExtra, r.scopeURL, r.bits, r.rows, r.made = nil, "", 0, 0, 0
+	r.plainExtra, r.scopeURL, r.bits, r.rows, r.made, r.looked = nil, "", 0, 0, 0, 0
 	r.env = crawler.Env{Task: st.params, Params: r.pl.params, Functions: r.pl.functions}
 	r.extra = shoal.RequestExtra{}
 	if req.Extra != nil {

@@ -110,6 +110,9 @@ func (r *reader) appendURL(abs, fragment string) bool {
 // texts takes a text through match, replace, map and split to its value.
 func (r *reader) texts(f *fieldPlan, s string) (bool, error) {
 	if f.Match != nil {
+		if !r.may(f.Match, len(s)) {
+			return false, nil
+		}
 		m := f.Match.FindStringSubmatch(s)
 		if m == nil {
 			return false, nil
@@ -120,7 +123,9 @@ func (r *reader) texts(f *fieldPlan, s string) (bool, error) {
 		}
 	}
 	for _, rep := range f.Replace {
-		s = rep.Match.ReplaceAllString(s, rep.With)
+		if !r.may(rep.Match, len(s)) || !r.replaced(&rep, &s) {
+			return false, nil
+		}
 	}
 	if f.Split != "" {
 		return r.split(f, s)

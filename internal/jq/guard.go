@@ -16,6 +16,8 @@ import (
 const (
 	guardSize    = "_size"    // . as it is, if it is not too large
 	guardText    = "_text"    // . as it is, if it is short enough to search in
+	guardTested  = "_tested"  // . as it is, if it is short enough for test
+	guardPattern = "_pattern" // . as it is, if it is a small regular expression
 	guardKey     = "_key"     // . as it is, if it is small enough to sort by
 	guardIndex   = "_scalar"  // . as it is, if it is no list
 	guardPair    = "_pair"    // . as it is, if comparing it with the argument is not too dear
@@ -47,6 +49,8 @@ func (b *budget) functions() []gojq.CompilerOption {
 			}
 			return nil
 		}),
+		self(guardTested, tested),
+		self(guardPattern, pattern),
 		self(guardKey, func(v any) error {
 			m := measure{nodes: maxKey, text: maxKey}
 			m.visit(v, 0)

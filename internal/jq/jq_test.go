@@ -107,6 +107,11 @@ func TestRefused(t *testing.T) {
 func TestBombs(t *testing.T) {
 	pluses := "." + strings.Repeat(" | . + .", 60)
 	for name, program := range map[string]string{
+		"pattern":      `("x" * 200000) | test("(x?){1000}y")`,
+		"large one":    `("x" * 30000) | [scan("((x{10}y){100}z){9}")]`,
+		"computed one": `("(x?){9}" * 1000) as $p | "x" | test($p; "i")`,
+		"listed one":   `"x" | test(["(x?){1000}y", "i"])`,
+		"long text":    `("x" * 8000000) | test("(x?){100}y")`,
 		"range":        `[range(1e9)]`,
 		"outputs":      `range(1e9)`,
 		"recursion":    `def f: f; f`,

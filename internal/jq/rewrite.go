@@ -16,6 +16,7 @@ const (
 	measured                // what it gives is measured
 	regex                   // it lists matches: the text is measured first, and what it gives
 	byKey                   // it compares keys, which are measured
+	tests                   // it looks for a match in a text, which is measured
 	crossed                 // it compares everything with everything
 )
 
@@ -30,7 +31,7 @@ var builtins = func() map[string]use {
 	}
 	enter(asIs, `empty error not select length utf8bytelength keys has in first last nth recurse values nulls strings
 		numbers booleans arrays objects iterables scalars finites normals tonumber toboolean type any all isempty startswith
-		endswith test ltrimstr rtrimstr trimstr ltrim rtrim trim ascii_downcase ascii_upcase path paths getpath limit skip until while
+		endswith ltrimstr rtrimstr trimstr ltrim rtrim trim ascii_downcase ascii_upcase path paths getpath limit skip until while
 		repeat range min max sort reverse unique del abs floor round ceil trunc sqrt pow log log2 log10 exp exp2 exp10 fabs
 		infinite nan isinfinite isnan isfinite isnormal IN bsearch gmtime mktime strptime strftime todate fromdate
 		fromdateiso8601 todateiso8601 significand logb ldexp scalb frexp modf fmin fmax fma fmod drem`)
@@ -38,6 +39,7 @@ var builtins = func() map[string]use {
 		tostream truncate_stream combinations fromjson INDEX JOIN`)
 	enter(regex, `match capture scan split splits sub gsub`)
 	enter(byKey, `sort_by group_by unique_by min_by max_by`)
+	enter(tests, `test`)
 	enter(crossed, `contains inside indices index rindex`)
 	return m
 }()
@@ -318,7 +320,15 @@ func (r *rewriter) builtin(t *gojq.Term) *gojq.Query {
 		if t.Func.Name == "split" && len(args) == 1 {
 			return pipe(query(t), query(call(guardSize))) // by a plain text
 		}
+		if len(args) > 0 {
+			args[0] = pipe(args[0], query(call(guardPattern)))
+		}
 		return pipe(query(call(guardText)), pipe(query(t), query(call(guardSize))))
+	case tests:
+		if len(args) > 0 {
+			args[0] = pipe(args[0], query(call(guardPattern)))
+		}
+		return pipe(query(call(guardTested)), query(t))
 	case byKey:
 		for i := range args {
 			args[i] = pipe(args[i], query(call(guardKey)))
