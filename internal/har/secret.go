@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,15 @@ const redacted = "REDACTED"
 // shared, and of a header that nobody has thought of it is not known whether
 // it is a secret.
 var requestHeaders = []string{"Accept", "Accept-Language", "Content-Type", "X-Requested-With"}
+
+// secret reports whether a name is that of a secret; in a form also the last
+// part of a name such as user[password].
+func secret(name string) bool {
+	if at := strings.LastIndexByte(name, '['); at >= 0 && secretName.MatchString(strings.TrimRight(name[at+1:], "]")) {
+		return true
+	}
+	return secretName.MatchString(name)
+}
 
 func safeRequestHeader(h http.Header) http.Header {
 	out := http.Header{}
@@ -28,7 +38,7 @@ func safeRequestHeader(h http.Header) http.Header {
 
 // secretName knows names of headers, parameters and fields that hold secrets.
 // A page token (next_page_token) is none, and matters to a replay.
-var secretName = regexp.MustCompile(`(?i)^(set-cookie2?|cookie|authorization|proxy-.*|.*session.*|.*csrf.*|.*xsrf.*|(x-)?(auth|access|refresh|id|bearer|private|secret)[-_.]?token|.*api[-_.]?key|.*secret.*|pass(word|wd|phrase)?|pwd|otp|.*signature|x-amz-(security-token|credential)|jwt)$`)
+var secretName = regexp.MustCompile(`(?i)^(set-cookie2?|cookie|authorization|proxy-.*|.*session.*|.*csrf.*|.*xsrf.*|(x-)?(auth|access|refresh|id|bearer|private|secret)[-_.]?token|.*api[-_.]?key|.*secret.*|(.*[-_.])?pass|.*passw(or)?d|.*passphrase|.*pwd|otp|token|x-token|sig|auth|sid|.*sessid|.*signature|x-amz-(security-token|credential)|jwt)$`)
 
 // frameHeader knows the headers that describe the body as it was on the wire,
 // which the recording does not hold.
@@ -40,6 +50,9 @@ func safeHeader(h http.Header) http.Header {
 		if !secretName.MatchString(name) && !frameHeader.MatchString(name) {
 			out[name] = values
 		}
+	}
+	if to := h.Get("Location"); to != "" {
+		out["Location"] = []string{safeURL(to)}
 	}
 	return out
 }
@@ -66,7 +79,7 @@ func Redacted(values map[string]any) map[string]any {
 	for name, v := range values {
 		s, ok := v.(string)
 		switch {
-		case ok && s != "" && secretName.MatchString(name):
+		case ok && s != "" && secret(name):
 			v = redacted
 		case ok && strings.Contains(s, "://"):
 			v = safeURL(s)
@@ -84,7 +97,7 @@ func safeForm(form string) string {
 	parts := strings.Split(form, "&")
 	for i, part := range parts {
 		name, value, _ := strings.Cut(part, "=")
-		if value != "" && secretName.MatchString(unescaped(name)) {
+		if value != "" && secret(unescaped(name)) {
 			parts[i] = name + "=" + redacted
 		}
 	}
@@ -112,13 +125,26 @@ func safeBody(body string) string {
 
 var formLike = regexp.MustCompile(`^[^\s=&]+=[^\s]*$`)
 
+// holds reports whether a value can be a secret: a text, a number or a list of such.
+func holds(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return v != ""
+	case float64:
+		return true
+	case []any:
+		return slices.ContainsFunc(v, holds)
+	}
+	return false
+}
+
 // redact replaces secret values in place and reports whether there were any.
 func redact(v any) bool {
 	found := false
 	switch v := v.(type) {
 	case map[string]any:
 		for k, inner := range v {
-			if s, ok := inner.(string); ok && s != "" && secretName.MatchString(k) {
+			if secret(k) && holds(inner) {
 				v[k] = redacted
 				found = true
 				continue
