@@ -25,7 +25,7 @@ func TestExplain(t *testing.T) {
 		"a match that is none":    {`rows: {each: li, key: g, fields: {g: {select: h2}, f: {select: .price, match: '\d+'}}}`, shop, "text/html", "f", `match \d+ does not fit the text "call us"`},
 		"a map without it":        {"rows: {each: li, key: g, fields: {g: {select: h2}, f: {select: .price, map: {yes: 1}}}}", shop, "text/html", "f", `map has no entry for the text "call us"`},
 		"no attribute":            {"rows: {each: li, key: g, fields: {g: {select: h2}, f: {select: h2, attr: href}}}", shop, "text/html", "f", `no attribute "href"; it has title`},
-		"an expression":           {"rows: {each: li, key: g, fields: {g: {select: h2}, f: {value: row.none}}}", shop, "text/html", "f", "expression gives nothing"},
+		"an expression":           {"rows: {each: li, key: g, fields: {g: {select: h2}, f: {value: 'query(url, \"none\")'}}}", shop, "text/html", "f", "expression gives nothing"},
 		"rows by XPath":           {"rows: {xpath: //ul/li/div, key: f, fields: {f: {select: h2}}}", shop, "text/html", "", `//ul/li matches 2, and //ul/li/div none`},
 		"a field by XPath":        {"rows: {each: li, key: g, fields: {g: {select: h2}, f: {xpath: .//p/b}}}", shop, "text/html", "f", `.//p matches 1, and .//p/b none`},
 		"an XPath at the root":    {"rows: {each: li, key: g, fields: {g: {select: h2}, f: {xpath: /p/b}}}", shop, "text/html", "f", `write .//`},

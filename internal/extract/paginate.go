@@ -339,7 +339,17 @@ func (r *reader) nextLink(ref string, state *pagerState) error {
 	if target == "" || target == r.req.URL || trap(target) {
 		return nil
 	}
-	return r.addNext(target, shoal.RequestExtra{Header: r.extra.Header}, "", state)
+	return r.addNext(target, shoal.RequestExtra{Header: r.inherited(target)}, "", state)
+}
+
+// inherited are the headers of this page's request for one that the page names:
+// they may hold secrets, which stay with the site.
+func (r *reader) inherited(target string) map[string]string {
+	secure := strings.HasPrefix(r.req.URL, "https:") && !strings.HasPrefix(target, "https:")
+	if secure || registrable(hostOf(target)) != registrable(hostOf(r.req.URL)) {
+		return nil
+	}
+	return r.extra.Header
 }
 
 // nextWith makes the request that differs from this page's in one value.
@@ -372,6 +382,7 @@ func (r *reader) nextWith(value any, state *pagerState) error {
 		if target = r.links.get(ref).canon(); target == "" {
 			return fmt.Errorf("%q is no address that can be fetched", clip(raw))
 		}
+		extra.Header = r.inherited(target)
 	}
 	target, ok := Canonical(target)
 	if !ok {

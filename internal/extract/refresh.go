@@ -53,7 +53,7 @@ func (r *reader) refresh() bool {
 	if r.req.Depth > 0 && !r.admitted(target) {
 		return false
 	}
-	extra, err := json.Marshal(shoal.RequestExtra{Header: r.extra.Header, Vars: vars})
+	extra, err := json.Marshal(shoal.RequestExtra{Header: r.inherited(target), Vars: vars})
 	if err != nil {
 		return false // strings and numbers only: it cannot fail
 	}
