@@ -75,7 +75,7 @@ type API struct {
 	docs     func() documents // made when first asked for
 	calls    sync.Pool
 	looks    looks
-	trials   chan struct{} // holds one for each trial under way
+	trials   trials
 	idPrefix [8]byte
 	idNext   atomic.Uint64
 }
@@ -96,7 +96,6 @@ func New(o Options) *API {
 	if a.log == nil {
 		a.log = slog.Default()
 	}
-	a.trials = make(chan struct{}, maxTrials)
 	rand.Read(a.idPrefix[:])
 	a.limits = newLimiter(o.Limits, a.now)
 	a.docs = sync.OnceValue(func() documents { return renderDocuments(o.Version) })

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"shoal"
 )
 
 // ownPages is a definition that a workspace brings.
@@ -107,6 +110,7 @@ func TestDefinitionsAreRefused(t *testing.T) {
 		"nothing":            {"POST", "/v1/crawlers", " \n", 400, "ParamsNeeded", "The body is empty"},
 		"not text":           {"POST", "/v1/crawlers", "slug: a\x00b", 400, "BadEncoding", "not UTF-8"},
 		"an alias bomb":      {"POST", "/v1/crawlers", "a: &a [x]\nb: [*a, *a]\n", 400, "ParamsInvalid", "anchors, aliases"},
+		"large answers":      {"POST", "/v1/crawlers", strings.Replace(strings.Replace(ownPages, "my-pages", "x-y", 1), "pages:\n", "fetch: {max_bytes: 2GB}\npages:\n", 1), 400, "ParamsInvalid", "the most for a crawler that is sent"},
 		"too long":           {"POST", "/v1/crawlers", ownPages + strings.Repeat("# more\n", 1<<18), 400, "ParamsInvalid", "the most is 1048576"},
 		"far too long":       {"POST", "/v1/crawlers", ownPages + strings.Repeat("# more\n", 1<<19), 413, "FileSizeLimitExceeded", "2 MiB"},
 		"a slug of its own":  {"POST", "/v1/crawlers", ownPages, 409, "DuplicateModule", "change that one with PUT"},
@@ -230,6 +234,18 @@ func TestTryIsBounded(t *testing.T) {
 	}
 	if a := try("/v1/crawlers/website/try", `{`+task+`}`); a.status != 429 || a.header.Get("Retry-After") == "" {
 		t.Errorf("a fifth at once: %d %s", a.status, a.body)
+	}
+	other, err := w.Store.CreateUser(t.Context(), shoal.User{Email: "stranger@shoal.test"}, "other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, key, err := w.Store.CreateKey(t.Context(), other.WorkspaceID, other.ID, "other", shoal.ScopeAdmin, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := w.do(request{method: "POST", path: "/v1/crawlers/website/try", body: `{` + task + `,"max_pages":1}`,
+		header: map[string]string{"Authorization": "Token " + key}}); a.status != 200 {
+		t.Errorf("another workspace meanwhile: %d %s", a.status, a.body)
 	}
 	close(open)
 	for range 4 {

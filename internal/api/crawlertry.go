@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"sync"
 	"time"
 
 	"shoal"
@@ -14,8 +15,9 @@ const (
 	maxTrialRows  = 100
 	maxTrialPages = 20
 	maxTrialTime  = 30 * time.Second
-	// maxTrials is how many trials are under way at once.
-	maxTrials = 4
+	// maxTrials is how many trials are under way at once, maxTrialsOf how many of
+	// one workspace: others must be able to try theirs meanwhile.
+	maxTrials, maxTrialsOf = 8, 4
 )
 
 // wireTrial is the answer to a trial.
@@ -53,12 +55,10 @@ func (a *API) tryCrawler(c *call) error {
 	if !p.Info().IsAvailable {
 		return shoal.Business("ModuleUnavailable", "The crawler %s is not available at the moment", p.Info().Name)
 	}
-	select {
-	case a.trials <- struct{}{}:
-		defer func() { <-a.trials }()
-	default:
+	if !a.trials.begin(c.ws) {
 		return errTrialsBusy
 	}
+	defer a.trials.end(c.ws)
 	ctx, cancel := context.WithTimeout(c.ctx(), maxTrialTime)
 	defer cancel()
 	report, err := p.Try(ctx, t)
@@ -66,6 +66,37 @@ func (a *API) tryCrawler(c *call) error {
 		return err
 	}
 	return c.json(http.StatusOK, wireTrial{"crawler_try", report})
+}
+
+// trials counts those that are under way.
+type trials struct {
+	mu  sync.Mutex
+	all int
+	of  map[shoal.WorkspaceID]int
+}
+
+// begin counts one more, unless there are as many as there may be.
+func (t *trials) begin(ws shoal.WorkspaceID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all >= maxTrials || t.of[ws] >= maxTrialsOf {
+		return false
+	}
+	if t.of == nil {
+		t.of = map[shoal.WorkspaceID]int{}
+	}
+	t.all++
+	t.of[ws]++
+	return true
+}
+
+func (t *trials) end(ws shoal.WorkspaceID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all--
+	if t.of[ws]--; t.of[ws] == 0 {
+		delete(t.of, ws)
+	}
 }
 
 var errTrialsBusy = &shoal.Error{Kind: shoal.KindRateLimited, Code: "RateLimitExceeded",

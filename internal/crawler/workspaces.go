@@ -31,6 +31,10 @@ type OwnStore interface {
 // maxVersions bounds the compiled versions that are kept.
 const maxVersions = 256
 
+// maxOwnBytes is the largest answer that a definition which somebody sent may
+// ask for: answers are held in memory, that of the whole server.
+const maxOwnBytes = 64 << 20
+
 // Workspaces is a catalogue with the crawlers that each workspace made for
 // itself: a workspace sees the shared ones and its own. Its own one wins over a
 // shared one of the same slug, which came later: a new one may not take the slug
@@ -112,6 +116,9 @@ func (w *Workspaces) Compile(src []byte) (*Program, error) {
 	p, err := Compile("definition", src)
 	if ps, ok := errors.AsType[Problems](err); ok {
 		return nil, shoal.Invalid("ParamsInvalid", "definition", "%s", ps.told())
+	}
+	if err == nil && p.Policy.MaxBytes > maxOwnBytes {
+		return nil, shoal.Invalid("ParamsInvalid", "definition", "max_bytes is more than %d MB, the most for a crawler that is sent to a server; only those in its own directory may ask for more", maxOwnBytes>>20)
 	}
 	return p, err
 }
