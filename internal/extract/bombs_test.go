@@ -25,6 +25,8 @@ func TestDefinitionBombs(t *testing.T) {
 			{match: 'x', with: '$0$0$0$0$0$0$0$0$0$0$0$0$0$0$0$0'}]}}}}`, deep + strings.Repeat("x", 200_000), "makes a text of more than"},
 		{"follow that multiplies", `  p: {follow: [{select: p, url: "/{{ link }}?{{ url }}", page: p}], rows: {key: a, fields: {a: {select: title}}}}`, deep, ""},
 		{"address that grows", `  p: {follow: [{url: "{{ raw(url) + raw('x') }}", page: p}], rows: {key: a, fields: {a: {select: title}}}}`, deep, ""},
+		{"rows with the page in each", `  p: {rows: {each: p, key: a, fields: {a: {attr: id}, b: {from: body}}}}`, strings.Repeat("<p>"+strings.Repeat("x", 1000), 1500), "more than 256 MB"},
+		{"a row with the page in each field", `  p: {rows: {key: a, fields: {a: {select: title}` + bodies(50) + `}}}`, strings.Repeat("x", 2<<20), "more than 64 MB"},
 		{"file", `  p: {follow: [{url: "{{ raw('file:///etc/passwd') }}", page: p}], rows: {key: a, fields: {a: {select: title}}}}`, deep, "no address that can be fetched"},
 		{"paginate to a file", `  p: {paginate: {page: {url: "{{ raw('file:///') }}{{ page_number }}"}}, rows: {key: a, fields: {a: {select: title}}}}`, deep, "no address that can be fetched"},
 	} {
@@ -45,6 +47,15 @@ func TestDefinitionBombs(t *testing.T) {
 			}
 		})
 	}
+}
+
+// bodies are fields each of which is the whole page.
+func bodies(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ", f%d: {from: body, as: raw}", i)
+	}
+	return b.String()
 }
 
 // A page that leads to itself with an address that grows comes to an end.

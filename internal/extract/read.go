@@ -39,21 +39,22 @@ type reader struct {
 	seen     map[shoal.Digest]struct{}
 	env      crawler.Env
 
-	values []byte // the row's values, one after the other
-	spans  []span // where each attribute's value is in values
-	tmp    []byte
-	unique map[string]struct{}
-	json   gjson.Result // the item at hand of a JSON page or of data
-	jq     jqInput      // json as jq sees it
-	data   [][]gjson.Result
-	record []string       // the line at hand of a CSV page
-	column map[string]int // its columns
-	pager  pager
-	made   int        // bytes that jq programs gave
-	looked int        // steps of regular expressions
-	xml    [][]string // the texts of an XML row, by field
-	bits   uint32     // functions that filled the row
-	rows   int        // rows seen, filtered ones included
+	values  []byte // the row's values, one after the other
+	spans   []span // where each attribute's value is in values
+	tmp     []byte
+	unique  map[string]struct{}
+	json    gjson.Result // the item at hand of a JSON page or of data
+	jq      jqInput      // json as jq sees it
+	data    [][]gjson.Result
+	record  []string       // the line at hand of a CSV page
+	column  map[string]int // its columns
+	pager   pager
+	made    int        // bytes that jq programs gave
+	written int        // bytes of the rows so far
+	looked  int        // steps of regular expressions
+	xml     [][]string // the texts of an XML row, by field
+	bits    uint32     // functions that filled the row
+	rows    int        // rows seen, filtered ones included
 }
 
 // span is a piece of reader.values; to 0: no value.
@@ -88,7 +89,7 @@ func (r *reader) begin(plan *pagePlan, st *taskState, req *shoal.Request, pg *Pa
 	if c, ok := Canonical(pg.URL); ok {
 		r.url = c
 	}
-	r.plainExtra, r.scopeURL, r.bits, r.rows, r.made, r.looked = nil, "", 0, 0, 0, 0
+	r.plainExtra, r.scopeURL, r.bits, r.rows, r.made, r.looked, r.written = nil, "", 0, 0, 0, 0, 0
 	r.env = crawler.Env{Task: st.params, Params: r.pl.params, Functions: r.pl.functions}
 	r.extra = shoal.RequestExtra{}
 	if req.Extra != nil {

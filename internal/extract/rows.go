@@ -19,12 +19,33 @@ func (r *reader) newRow() {
 	r.bits = 0
 }
 
+// The most that a definition may make of a page, which its own size does not
+// bound: each row can have the whole page in it.
+const (
+	maxRowBytes  = 64 << 20  // bytes of one row
+	maxPageBytes = 256 << 20 // bytes of all rows of a page
+)
+
+// grown is an error when the row, or the page's rows, have become too large.
+func (r *reader) grown() error {
+	if len(r.values) > maxRowBytes {
+		return fmt.Errorf("the row has more than %d MB", maxRowBytes>>20)
+	}
+	if r.written+len(r.values) > maxPageBytes {
+		return fmt.Errorf("the rows of the page have more than %d MB; read less into each", maxPageBytes>>20)
+	}
+	return nil
+}
+
 // fill computes the plan's fields of one row. false: a required field is missing.
 func (r *reader) fill(scope *node, m matches) (bool, error) {
 	for i := range r.plan.fields {
 		f := &r.plan.fields[i]
 		from := len(r.values)
 		ok, err := r.field(f, scope, m)
+		if err == nil {
+			err = r.grown()
+		}
 		if err != nil {
 			return false, fmt.Errorf("field %s: %w", f.Name, err)
 		}
@@ -51,6 +72,7 @@ func (r *reader) fill(scope *node, m matches) (bool, error) {
 
 // deliver gives a filled row to a link that carries it, else to the results.
 func (r *reader) deliver(scope *node, m matches) error {
+	r.written += len(r.values)
 	key := r.key()
 	if r.plan.next != nil {
 		r.pager.sign(key[:])
