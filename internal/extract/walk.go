@@ -165,11 +165,12 @@ func (m matches) first(id int) *node {
 	return m[id][0]
 }
 
-// A walk looks at the clock every walkCheck elements and ends after maxWalk:
-// some selectors (:nth-child, ~) cost as much per element as it has siblings,
-// and of those a hostile page has a million.
+// A walk looks at the clock every walkCheck elements, at each once so many have
+// taken slowWalk, and ends after maxWalk: some selectors (:nth-child, ~) cost as
+// much per element as it has siblings, and of those a hostile page has a million.
 const (
 	walkCheck = 1 << 6
+	slowWalk  = 20 * time.Millisecond
 	maxWalk   = 5 * time.Second
 )
 
@@ -182,16 +183,18 @@ func (s *selectors) walk(root *node, m *matches) bool {
 		return true
 	}
 	var begin time.Time
-	elements := 0
+	elements, check := 0, walkCheck
 	for n := next(root, root, true); n != nil; n = next(n, root, n.DataAtom != atom.Template) {
 		if n.Type != html.ElementNode {
 			continue
 		}
-		if elements++; elements%walkCheck == 0 {
+		if elements++; elements%check == 0 {
 			if begin.IsZero() {
 				begin = time.Now()
-			} else if time.Since(begin) > maxWalk {
+			} else if took := time.Since(begin); took > maxWalk {
 				return false
+			} else if took > slowWalk*time.Duration(elements/walkCheck) {
+				check = 1
 			}
 		}
 		if n.DataAtom != 0 {
