@@ -31,8 +31,9 @@ type Catalogue interface {
 	Lookup(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (*crawler.Program, error)
 }
 
-// maxPrograms bounds the compiled versions that an Engine keeps.
-const maxPrograms = 64
+// maxPrograms bounds the compiled versions that an Engine keeps, and maxSources
+// the bytes of their texts: compiled they may take a hundred times as much.
+const maxPrograms, maxSources = 64, 4 << 20
 
 // Engine turns crawler versions into crawls. It is safe for concurrent use.
 type Engine struct {
@@ -47,6 +48,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	programs map[int64]*crawler.Program // by version number
+	sources  int                        // bytes of their texts
 }
 
 // New returns an engine that fetches with f. now is the clock; nil: time.Now.
@@ -131,10 +133,12 @@ func (e *Engine) program(v shoal.CrawlerVersion) (*crawler.Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile crawler %s version %d: %w", v.Slug, v.Version, err)
 	}
-	if len(e.programs) >= maxPrograms {
+	if len(e.programs) >= maxPrograms || e.sources+len(p.Source) > maxSources {
 		clear(e.programs)
+		e.sources = 0
 	}
 	e.programs[v.PK] = p
+	e.sources += len(p.Source)
 	return p, nil
 }
 

@@ -28,8 +28,9 @@ type OwnStore interface {
 	CrawlerVersion(ctx context.Context, pk int64) (shoal.CrawlerVersion, error)
 }
 
-// maxVersions bounds the compiled versions that are kept.
-const maxVersions = 256
+// maxVersions bounds the compiled versions that are kept, and maxSources the
+// bytes of their texts: compiled they may take a hundred times as much.
+const maxVersions, maxSources = 256, 4 << 20
 
 // maxOwnBytes is the largest answer that a definition which somebody sent may
 // ask for: answers are held in memory, that of the whole server.
@@ -44,9 +45,35 @@ type Workspaces struct {
 	store OwnStore
 	log   *slog.Logger
 
-	mu       sync.Mutex
-	programs map[int64]*Program // own crawlers, by version number
-	versions map[int64]*Program // as runs copied them, by version number
+	programs compiled // own crawlers
+	versions compiled // as runs copied them
+}
+
+// compiled keeps compiled definitions by version number.
+type compiled struct {
+	mu    sync.Mutex
+	by    map[int64]*Program
+	bytes int // of their sources
+}
+
+func (c *compiled) get(pk int64) *Program {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.by[pk]
+}
+
+// put keeps p, for which others may have to go.
+func (c *compiled) put(pk int64, p *Program) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.by[pk] != nil {
+		return
+	}
+	if c.by == nil || len(c.by) >= maxVersions || c.bytes+len(p.Source) > maxSources {
+		c.by, c.bytes = map[int64]*Program{}, 0
+	}
+	c.by[pk] = p
+	c.bytes += len(p.Source)
 }
 
 // NewWorkspaces returns the crawlers of base and, for each workspace, of store.
@@ -55,7 +82,7 @@ func NewWorkspaces(base Base, store OwnStore, log *slog.Logger) *Workspaces {
 	if log == nil {
 		log = slog.Default()
 	}
-	return &Workspaces{base: base, store: store, log: log, programs: map[int64]*Program{}, versions: map[int64]*Program{}}
+	return &Workspaces{base: base, store: store, log: log}
 }
 
 // Lookup returns a crawler that the workspace may use, by id, slug or
@@ -125,33 +152,25 @@ func (w *Workspaces) Compile(src []byte) (*Program, error) {
 
 // Version returns a crawler as a run copied it, whatever became of it since.
 func (w *Workspaces) Version(ctx context.Context, pk int64) (*Program, error) {
-	w.mu.Lock()
-	p := w.versions[pk]
-	w.mu.Unlock()
-	if p != nil {
+	if p := w.versions.get(pk); p != nil {
 		return p, nil
 	}
 	v, err := w.store.CrawlerVersion(ctx, pk)
 	if err != nil {
 		return nil, err
 	}
-	if p, err = Compile(v.Slug, v.Definition); err != nil {
+	p, err := Compile(v.Slug, v.Definition)
+	if err != nil {
 		return nil, fmt.Errorf("the stored definition of crawler %s: %w", v.Slug, err)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.versions) >= maxVersions {
-		clear(w.versions)
-	}
-	w.versions[pk] = p
+	w.versions.put(pk, p)
 	return p, nil
 }
 
-// program compiles a stored version once.
+// program compiles a stored version once. Nobody waits for another's, which may
+// take seconds.
 func (w *Workspaces) program(c shoal.OwnCrawler) (*Program, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if p := w.programs[c.Version.PK]; p != nil {
+	if p := w.programs.get(c.Version.PK); p != nil {
 		return p, nil
 	}
 	p, err := Compile(c.Version.Slug, c.Version.Definition)
@@ -160,10 +179,7 @@ func (w *Workspaces) program(c shoal.OwnCrawler) (*Program, error) {
 		return nil, fmt.Errorf("the stored definition of crawler %s: %w", c.Version.Slug, err)
 	}
 	p = p.Owned(c)
-	if len(w.programs) >= maxVersions {
-		clear(w.programs)
-	}
-	w.programs[c.Version.PK] = p
+	w.programs.put(c.Version.PK, p)
 	return p, nil
 }
 

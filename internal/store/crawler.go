@@ -13,6 +13,9 @@ import (
 const (
 	// maxOwnCrawlers is how many crawlers a workspace may have made.
 	maxOwnCrawlers = 500
+	// maxOwnText is how many bytes the definitions of a workspace's crawlers have
+	// together: compiled they may take a hundred times as much.
+	maxOwnText = 8 << 20
 	// keptVersions is how many versions of a crawler are kept besides those
 	// that runs use.
 	keptVersions = 20
@@ -76,6 +79,9 @@ func (s *Store) CreateCrawler(ctx context.Context, c shoal.OwnCrawler) (made sho
 		if _, err := tx.ExecContext(ctx, insert, string(c.ID), string(c.WorkspaceID), c.Version.Slug, version, micros(s.now())); err != nil {
 			return err
 		}
+		if err := checkText(ctx, tx, c.WorkspaceID); err != nil {
+			return err
+		}
 		if made, err = s.ownCrawler(ctx, tx, c.WorkspaceID, string(c.ID)); err != nil {
 			return err
 		}
@@ -88,6 +94,20 @@ func (s *Store) CreateCrawler(ctx context.Context, c shoal.OwnCrawler) (made sho
 		return shoal.OwnCrawler{}, fmt.Errorf("create crawler: %w", err)
 	}
 	return made, nil
+}
+
+// checkText refuses what brings the definitions of a workspace over their bound.
+func checkText(ctx context.Context, tx *sql.Tx, ws shoal.WorkspaceID) error {
+	const sum = `SELECT COALESCE(SUM(LENGTH(v.definition)), 0) FROM crawlers c JOIN crawler_versions v ON v.pk = c.version_pk
+		WHERE c.workspace_pk = (SELECT pk FROM workspaces WHERE id = $1)`
+	var n int64
+	if err := tx.QueryRowContext(ctx, sum, string(ws)).Scan(&n); err != nil {
+		return fmt.Errorf("sum up definitions: %w", err)
+	}
+	if n > maxOwnText {
+		return shoal.Business("UsageLimitExceeded", "The definitions of this workspace would have %d bytes together, and no more than %d are allowed: delete a crawler", n, maxOwnText)
+	}
+	return nil
 }
 
 func slugTaken(slug string) error {
@@ -130,6 +150,9 @@ func (s *Store) UpdateCrawler(ctx context.Context, c shoal.OwnCrawler) (changed 
 		}
 		const rename = `UPDATE squids SET crawler_slug = $1 WHERE crawler_id = $2 AND crawler_slug <> $1`
 		if _, err := tx.ExecContext(ctx, rename, c.Version.Slug, string(c.ID)); err != nil {
+			return err
+		}
+		if err := checkText(ctx, tx, c.WorkspaceID); err != nil {
 			return err
 		}
 		if err := s.forgetVersions(ctx, tx, c.ID, keptVersions); err != nil {

@@ -151,3 +151,33 @@ func TestOwnCrawlersAreCounted(t *testing.T) {
 		}
 	})
 }
+
+// The definitions of a workspace have a bound together, for new ones and changes.
+func TestDefinitionsHaveABoundTogether(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
+		large := func(slug string, n int) shoal.OwnCrawler {
+			c := ownCrawler(e.Workspace, slug, slug)
+			c.Version.Definition = []byte(strings.Repeat("x", n))
+			return c
+		}
+		var last shoal.OwnCrawler
+		for i := range 8 {
+			made, err := e.Store.CreateCrawler(t.Context(), large(fmt.Sprintf("c-%d", i), 1<<20))
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = made
+		}
+		if _, err := e.Store.CreateCrawler(t.Context(), large("one-more", 1)); shoal.CodeOf(err) != "UsageLimitExceeded" {
+			t.Errorf("one more: %v", err)
+		}
+		longer := large("c-7", 1<<20+1)
+		longer.ID, longer.Version.Digest = last.ID, "longer"
+		if _, err := e.Store.UpdateCrawler(t.Context(), longer); shoal.CodeOf(err) != "UsageLimitExceeded" {
+			t.Errorf("a longer one: %v", err)
+		}
+		if all, err := e.Store.Crawlers(t.Context(), e.Workspace); err != nil || len(all) != 8 {
+			t.Errorf("%d crawlers, %v", len(all), err)
+		}
+	})
+}
