@@ -218,7 +218,7 @@ func TestProcessThatStoodStillIsFenced(t *testing.T) {
 // slower than elsewhere: on a busy machine it must not miss its own.
 func TestProcessThatDoesNotKnowIsFenced(t *testing.T) {
 	eachDatabase(t, func(t *testing.T, d database) {
-		p := d.client(t, "heir", heartbeat(4*quick))
+		p := d.client(t, "heir", heartbeat(6*quick))
 		p.enqueue(t, jobs.New(jobs.KindSlot, jobs.SlotArgs{Run: "r"}))
 		c := startChild(t, orders{Database: d, Heartbeat: time.Hour})
 		c.expect(t, "started")
