@@ -116,30 +116,10 @@ func identifier(s string) int {
 	return len(s)
 }
 
-// lastCompound returns where the last compound of a serialized selector
-// begins; a combinator is a space outside of brackets and quotes.
+// lastCompound returns where the last compound of a serialized selector begins.
 func lastCompound(s string) int {
-	start, depth, quote := 0, 0, byte(0)
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '\\':
-			i++
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '(' || c == '[':
-			depth++
-		case c == ')' || c == ']':
-			depth--
-		case depth == 0 && (c == ' ' || c == '>' || c == '+' || c == '~'):
-			start = i + 1
-		}
-	}
-	return start
+	parts, _ := splitSelector(s)
+	return len(s) - len(parts[len(parts)-1])
 }
 
 // matches holds, for each selector of a set, the elements that it matched, in

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"shoal"
+	"shoal/internal/jobs"
 	"shoal/internal/store"
 	"shoal/internal/store/storetest"
 )
@@ -53,7 +55,36 @@ func TestRowsAreStoredOnceInLongRuns(t *testing.T) {
 			t.Errorf("%d different rows are stored, want %d", n, distinct)
 		}
 		storetest.Check(t, e, run.ID)
+		checkDigestsAreDropped(t, e, run)
 	})
+}
+
+// checkDigestsAreDropped ends a long run: on SQLite most of its digests were in
+// the table, and none is kept for a run that stores no more.
+func checkDigestsAreDropped(t *testing.T, e *storetest.Env, run shoal.Run) {
+	t.Helper()
+	const count = `SELECT count(*) FROM result_keys WHERE run_pk = $1`
+	if n := e.Int(t, count, run.PK); (n > 0) != (e.DB.Dialect() == store.SQLite) {
+		t.Errorf("%d digests are in the table of %s", n, e.DB.Dialect())
+	}
+	_, err := e.Store.ChangeRun(t.Context(), run.ID, "test", func(r *shoal.Run, now time.Time) (shoal.Effects, error) {
+		r.Status, r.EndedAt = shoal.RunDone, now
+		return 0, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for more := true; more; {
+		if more, err = e.Store.Purge(t.Context(), jobs.PurgeArgs{Noun: "keys", PK: run.PK}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := e.Int(t, count, run.PK); n != 0 {
+		t.Errorf("%d digests are kept of a run that has ended", n)
+	}
+	if n := e.Int(t, `SELECT count(*) FROM results WHERE run_pk = $1`, run.PK); n == 0 {
+		t.Error("the results went with their digests")
+	}
 }
 
 // Two processes that find the same rows of one run, by turns, store each once.
