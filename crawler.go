@@ -23,10 +23,12 @@ type Crawler struct {
 	// MaxConcurrency is the most slots one run may hold.
 	MaxConcurrency int
 	CreditsPerRow  Credits
-	// Account names what a session needs, nil when the crawler needs none.
+	// Account is the log-in that the crawler works with, nil: none of its own.
 	Account *AccountType
-	Input   []Input
-	Result  []Attribute
+	// AccountRequired says that nothing runs without a linked account.
+	AccountRequired bool
+	Input           []Input
+	Result          []Attribute
 	// Functions are the optional paid add-ons, in the definition's order.
 	Functions []Function
 	CreatedAt time.Time

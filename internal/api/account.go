@@ -1,8 +1,7 @@
 package api
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"net/http"
 	"net/mail"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"shoal"
+	"shoal/internal/crawler"
 )
 
 // purposeCookies is what an account's cookies are sealed for.
@@ -17,16 +17,7 @@ const purposeCookies = "account/cookies"
 
 // accountTypes are the kinds of sessions that can be linked: in this version
 // one, which takes whatever cookies a site's session consists of.
-var accountTypes = []shoal.AccountType{genericSession()}
-
-func genericSession() shoal.AccountType {
-	const slug = "cookie-session"
-	sum := sha256.Sum256([]byte("account-type/" + slug))
-	return shoal.AccountType{
-		ID: hex.EncodeToString(sum[:16]), Slug: slug, Name: slug, Domain: "Any site",
-		Cookies: []shoal.AccountCookie{}, Params: map[string]shoal.AccountLimit{},
-	}
-}
+var accountTypes = []shoal.AccountType{crawler.CookieSession()}
 
 // accountType finds a type by slug or id.
 func accountType(name string) (*shoal.AccountType, error) {
@@ -67,18 +58,18 @@ type wireAccountType struct {
 	Params  map[string]accountLimit `json:"params"`
 }
 
-func showLimits(m map[string]shoal.AccountLimit) map[string]accountLimit {
+func showLimits(limits []shoal.AccountLimit) map[string]accountLimit {
 	out := map[string]accountLimit{}
-	for name, l := range m {
-		out[name] = accountLimit(l)
+	for _, l := range limits {
+		out[l.Name] = accountLimit{l.Max, l.Default, l.Description}
 	}
 	return out
 }
 
 func (a *API) listAccountTypes(c *call) error {
 	return sendAll(c, accountTypes, func(b []byte, t *shoal.AccountType) []byte {
-		return appendJSON(b, wireAccountType{t.ID, "account_type", t.Slug, t.Domain, t.BaseURL, t.Icon,
-			showCookies(t.Cookies), showLimits(t.Params)})
+		return appendJSON(b, wireAccountType{t.ID, "account_type", t.Slug, cmp.Or(t.Domain, "Any site"), t.BaseURL, t.Icon,
+			showCookies(t.Cookies), showLimits(t.Limits)})
 	})
 }
 
@@ -127,8 +118,9 @@ func appendAccount(b []byte, v *shoal.Account) []byte {
 		Cookies: []accountCookie{}}
 	if t, err := accountType(v.TypeID); err == nil {
 		w.Type, w.BaseURL, w.Icon, w.Cookies = t.Slug, t.BaseURL, t.Icon, showCookies(t.Cookies)
-		w.Params.Default = showLimits(t.Params)
-		for name, l := range t.Params {
+		w.Params.Default = showLimits(t.Limits)
+		for _, l := range t.Limits {
+			name := l.Name
 			use := accountUse{Max: l.Default, Default: l.Default}
 			if set, ok := v.Params[name]; ok {
 				use.Max = set
@@ -199,8 +191,8 @@ func (a *API) updateAccount(c *call) error {
 	}
 	limits := map[string]int64{}
 	for name := range params.m {
-		l, ok := t.Params[name]
-		if !ok {
+		l := t.Limit(name)
+		if l == nil {
 			return shoal.Invalid("InvalidParam", "params."+clip(name, 60), "Accounts of the type %s have no limit %q", t.Slug, clip(name, 60))
 		}
 		limits[name] = int64(params.integer(name, int(l.Default), 0, int(l.Max)))

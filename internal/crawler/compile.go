@@ -68,6 +68,7 @@ func (b *builder) build() {
 	b.pages()
 	b.starts()
 	b.since()
+	b.account()
 	b.program.Detect = b.detects(b.def.Detect)
 	b.tests()
 }

@@ -31,6 +31,8 @@ type definition struct {
 	Input []inputDef `yaml:"input"`
 	// How requests are made: politeness, headers, cookies, limits.
 	Fetch fetchDef `yaml:"fetch"`
+	// The log-in on the site that the crawler works with, for pages that only members see; default none.
+	Account *accountDef `yaml:"account"`
 	// A task's first request, or a list of possible ones; the first whose when holds is made.
 	Start many[startDef] `yaml:"start"`
 	// The kinds of pages by name: what to follow on them and which rows they give.
@@ -109,6 +111,110 @@ type fetchDef struct {
 	Retries *int `yaml:"retries"`
 }
 
+// accountDef is the kind of account that the crawler works with. Crawlers for one site share it by giving the same block.
+type accountDef struct {
+	at
+	node *node // the block as it stands
+	// The type's short name, by which accounts are linked: lower-case letters, digits and single hyphens, at most 60 characters.
+	Slug text `yaml:"slug"`
+	// The name that people see.
+	Name text `yaml:"name"`
+	// required: nothing runs without a linked account; optional: an account is used when one is linked. Default required.
+	Requires text `yaml:"requires"`
+	// The site's address, which relative addresses here are relative to.
+	BaseURL text `yaml:"baseurl"`
+	// The domain whose hosts get the account's cookies; default the registrable domain of baseurl, or its host alone where there is none.
+	Domain text `yaml:"domain"`
+	// A picture as a data URI (data:image/…).
+	Icon text `yaml:"icon"`
+	// The cookies that make a session.
+	Cookies []accountCookieDef `yaml:"cookies"`
+	// What an account may be used for in a day, by name. Requests, results and tasks count by themselves, other names are counted by the pages whose counts names them.
+	Limits ordered[limitDef] `yaml:"limits"`
+	// How much of one of the limits an account does at a stretch, before it rests for batch_hours.
+	Batch *batchDef `yaml:"batch"`
+	// How many hours an account rests after a batch.
+	BatchHours *limitDef `yaml:"batch_hours"`
+	// How many runs may use one account at the same time, 1 to 100; default 1.
+	RunsPerAccount scalar `yaml:"runs_per_account"`
+	// How long an account rests that the site told to slow down, such as 30m; default 15m.
+	CoolDown text `yaml:"cool_down"`
+	// The time zone whose days count for limits, such as Europe/Paris; default UTC.
+	Timezone text `yaml:"timezone"`
+	// The time of day at which limits begin anew, such as "04:00"; default "00:00".
+	Reset text `yaml:"reset"`
+	// A request that tells whether a session is logged in.
+	Health *stepDef `yaml:"health"`
+	// The requests of a log-in by user name and password, one after the other. It needs health, which tells whether it worked.
+	Login []stepDef `yaml:"login"`
+}
+
+// accountCookieDef is a cookie of a session.
+type accountCookieDef struct {
+	at
+	// The cookie's name.
+	Name text `yaml:"name"`
+	// true: no session without it; default false.
+	Required bool `yaml:"required"`
+}
+
+// limitDef is a limit of an account. A person may set it for an account, up to max.
+type limitDef struct {
+	at
+	// The most that a person may set.
+	Max int64 `yaml:"max"`
+	// What holds until a person sets something; default max.
+	Default *int64 `yaml:"default"`
+	// What is limited, in a sentence.
+	Description string `yaml:"description"`
+}
+
+// batchDef is how much an account does at a stretch.
+type batchDef struct {
+	at
+	// The name of what is counted: one of limits, or requests, results or tasks.
+	Attribute text `yaml:"attribute"`
+	// The most that a person may set.
+	Max int64 `yaml:"max"`
+	// What holds until a person sets something; default max.
+	Default *int64 `yaml:"default"`
+	// What is limited, in a sentence.
+	Description string `yaml:"description"`
+}
+
+// stepDef is a request of a log-in, or the one that tries a session. A log-in's templates know username, password, otp and read, the values that its answers gave.
+type stepDef struct {
+	at
+	// In login: a condition on the answer of the step before; the step is left out when it does not hold. Default always.
+	When text `yaml:"when"`
+	// The address, a template; it may be relative to baseurl.
+	URL text `yaml:"url"`
+	// GET, POST, PUT, PATCH, DELETE or HEAD; default GET, and POST with a body.
+	Method text `yaml:"method"`
+	// Headers by name, as templates. Referer and Origin are sent as a browser does.
+	Header ordered[text] `yaml:"header"`
+	// The body as one template. At most one of body, form, json and graphql.
+	Body text `yaml:"body"`
+	// The body as form fields by name, as templates. A step that sends otp ends the log-in as otp_needed when no code was given.
+	Form ordered[text] `yaml:"form"`
+	// The body as JSON; texts in it are templates.
+	JSON tree `yaml:"json"`
+	// The body as a GraphQL request.
+	GraphQL *graphqlDef `yaml:"graphql"`
+	// What the answer is: html (default), xml, json, csv or text.
+	Format text `yaml:"format"`
+	// Values to read of the answer, by name, each as the fields of rows are: read.NAME in what follows.
+	Read ordered[fieldDef] `yaml:"read"`
+	// In login: the form of the page whose hidden fields the next step sends along, a CSS selector; fields that the next step's form names win.
+	Hidden text `yaml:"hidden"`
+	// What the answer can say, such as wrong_credentials; the first whose condition holds counts, and ends a log-in.
+	Expect []detectDef `yaml:"expect"`
+	// In health: a condition that holds when the session is logged in. When it does not, and nothing of expect holds, cookies have expired.
+	LoggedIn text `yaml:"logged_in"`
+	// In health: the name of the value read that says who is logged in; it becomes the account's name when nobody gave one.
+	Username text `yaml:"username"`
+}
+
 // startDef is a task's first request.
 type startDef struct {
 	at
@@ -166,6 +272,8 @@ type pageDef struct {
 	Stop []stopDef `yaml:"stop"`
 	// What a response means for the run or its account, on this kind of page.
 	Detect []detectDef `yaml:"detect"`
+	// Limits of the account that each page of this kind counts against, by name. Requests, results and tasks count by themselves.
+	Counts many[text] `yaml:"counts"`
 }
 
 // followDef finds requests that a page leads to: by one of select, xpath, path, jq, match and link_header, or by url alone.

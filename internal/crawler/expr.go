@@ -46,6 +46,12 @@ type Env struct {
 	Cursor     string `expr:"cursor"`
 	Link       string `expr:"link"` // what a follow rule's source found
 
+	// A log-in knows what it logs in with, and what its earlier answers said.
+	Username string         `expr:"username"`
+	Password string         `expr:"password"`
+	OTP      string         `expr:"otp"`
+	Read     map[string]any `expr:"read"`
+
 	// Budget is set by Eval.
 	Budget *Budget `expr:"_budget"`
 }
@@ -53,6 +59,9 @@ type Env struct {
 // Uses says which costly parts of Env an expression reads.
 type Uses struct {
 	Header, Body, Row bool
+	// Password and OTP are true when it reads a log-in's password, or its
+	// one-time code.
+	Password, OTP bool
 	// Page is true when it reads anything besides params and functions.
 	Page bool
 	// Found is true when it reads what a follow rule or a pagination found.
@@ -131,6 +140,10 @@ func (e *Expr) True(env *Env) (bool, error) {
 // since a row may be carried from one to another.
 type names struct {
 	task, params, functions, row []string
+	// login is true in the account block, whose expressions know no task but
+	// what a log-in knows; read are the values that it reads.
+	login bool
+	read  []string
 }
 
 // of returns the members of a variable and what one is called; "": it is no
@@ -145,6 +158,8 @@ func (n *names) of(variable string) (known []string, kind string) {
 		return n.functions, "function"
 	case "row":
 		return n.row, "field"
+	case "read":
+		return n.read, "value"
 	}
 	return nil, ""
 }
@@ -175,7 +190,7 @@ func compileExpr(source, want string, known *names) (*Expr, error) {
 	}
 	if err != nil {
 		if fe, ok := errors.AsType[*file.Error](err); ok {
-			return nil, &exprError{fe.Column, explain(fe.Message)}
+			return nil, &exprError{fe.Column, explain(fe.Message, known)}
 		}
 		return nil, &exprError{0, firstLine(err)}
 	}
@@ -188,11 +203,36 @@ func compileExpr(source, want string, known *names) (*Expr, error) {
 	return e, nil
 }
 
-func explain(msg string) string {
-	if name, ok := strings.CutPrefix(msg, "unknown name "); ok {
+func explain(msg string, known *names) string {
+	name, ok := strings.CutPrefix(msg, "unknown name ")
+	switch {
+	case ok && known != nil && known.login:
+		return unknown("name", name, "the account block", slices.Concat(loginNames, answerNames))
+	case ok:
 		return unknown("name", name, "the expression", envNames)
 	}
 	return msg
+}
+
+// loginNames are what only the account block's expressions can read, and
+// answerNames what they can read besides.
+var (
+	loginNames  = []string{"username", "password", "otp", "read"}
+	answerNames = []string{"url", "request_url", "status", "media_type", "bytes", "header", "body"}
+)
+
+// misplaced says that a name of the language is not known where it stands;
+// empty: it is.
+func (n *names) misplaced(name string) string {
+	switch {
+	case n == nil:
+		return ""
+	case slices.Contains(loginNames, name) && !n.login:
+		return unknown("name", name, "the expression", envNames)
+	case slices.Contains(envNames, name) && n.login && !slices.Contains(answerNames, name):
+		return unknown("name", name, "the account block", slices.Concat(loginNames, answerNames))
+	}
+	return ""
 }
 
 var envNames = []string{"task", "params", "functions", "url", "status", "depth", "media_type", "bytes", "header", "body",
@@ -216,6 +256,9 @@ func (c *exprCheck) Visit(node *ast.Node) {
 	switch n := (*node).(type) {
 	case *ast.IdentifierNode:
 		c.note(n.Value)
+		if msg := c.known.misplaced(n.Value); msg != "" {
+			c.fail(n, "%s", msg)
+		}
 	case *ast.MemberNode:
 		c.member(n)
 	case *ast.PredicateNode:
@@ -242,6 +285,10 @@ func (c *exprCheck) note(name string) {
 		c.uses.Body = true
 	case "row":
 		c.uses.Row = true
+	case "password":
+		c.uses.Password = true
+	case "otp":
+		c.uses.OTP = true
 	case "link", "cursor", "offset":
 		c.uses.Found = true
 	}

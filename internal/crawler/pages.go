@@ -68,6 +68,7 @@ func (b *builder) page(name string, d *pageDef) *Page {
 	}
 	b.stops(p, d.Stop)
 	p.Detect = b.detects(d.Detect)
+	b.counts(p, d.Counts)
 	return p
 }
 
@@ -318,14 +319,16 @@ func (b *builder) key(r *Rows, d *rowsDef) {
 	}
 }
 
-func (b *builder) detects(ds []detectDef) []*Detect {
+func (b *builder) detects(ds []detectDef) []*Detect { return b.detectsOf(ds, detectReasons) }
+
+func (b *builder) detectsOf(ds []detectDef, reasons []string) []*Detect {
 	var out []*Detect
 	for _, d := range ds {
 		if !d.When.set() || !d.Reason.set() {
 			b.fail(d.at, "a detect rule needs when: a condition, and reason: what it means")
 			continue
 		}
-		reason := b.choice(d.Reason, "reason", detectReasons)
+		reason := b.choice(d.Reason, "reason", reasons)
 		out = append(out, &Detect{b.expr(d.When, "bool", "when"), shoal.DoneReason(reason)})
 	}
 	return out

@@ -32,6 +32,8 @@ type Program struct {
 	NewestFirst bool
 	// Detect are the rules for every page kind, after the kind's own.
 	Detect []*Detect
+	// Account is the log-in that the crawler works with; nil: none of its own.
+	Account *Account
 	// Tests are the definition's recorded tests.
 	Tests []Test
 
@@ -121,6 +123,8 @@ type Page struct {
 	// NoNewRows is how many pages in a row without a new row end the task; 0: none do.
 	NoNewRows int
 	Detect    []*Detect
+	// Counts are the limits of the account that a page of this kind counts against.
+	Counts []string
 }
 
 // CSVOptions say how a CSV page is read.

@@ -132,6 +132,7 @@ func (b *builder) jsonTree(n *node) *jsonNode {
 
 func (u *Uses) add(v Uses) {
 	u.Header, u.Body, u.Row, u.Page, u.Found = u.Header || v.Header, u.Body || v.Body, u.Row || v.Row, u.Page || v.Page, u.Found || v.Found
+	u.Password, u.OTP = u.Password || v.Password, u.OTP || v.OTP
 }
 
 func (b *Body) uses() (u Uses) {

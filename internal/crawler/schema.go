@@ -59,7 +59,7 @@ func (s *schemer) of(t reflect.Type) shape {
 		return s.list(t)
 	case reflect.Bool:
 		return shape{"type": "boolean"}
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		return shape{"type": "integer"}
 	case reflect.Float64:
 		return shape{"type": "number"}
@@ -130,7 +130,7 @@ func docOf(construct, key string) string {
 // wordsOf returns the words that a key may have; nil: any text.
 func wordsOf(construct, key string) []string {
 	switch construct + "." + key {
-	case "pageDef.format":
+	case "pageDef.format", "stepDef.format":
 		return formats
 	case "pageDef.status":
 		return []string{"any", "ok"}
@@ -142,6 +142,8 @@ func wordsOf(construct, key string) []string {
 		return []string{"row"}
 	case "detectDef.reason":
 		return detectReasons
+	case "accountDef.requires":
+		return requirements
 	case "inputDef.level":
 		return []string{string(shoal.LevelTask), string(shoal.LevelSquid)}
 	}

@@ -47,6 +47,8 @@ type keptCookie struct {
 	from               *url.URL
 	name, domain, path string
 	size               int
+	cookie             *http.Cookie // as it was set
+	at                 time.Time    // when
 }
 
 // NewJar makes an empty jar.
@@ -83,9 +85,10 @@ func (j *Jar) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	}
 	j.clock++
 	s.used = j.clock
+	now := time.Now()
 	for _, c := range cookies {
 		j.inner.SetCookies(u, []*http.Cookie{c})
-		j.keep(s, keptCookie{u, c.Name, strings.ToLower(c.Domain), c.Path, len(c.Name) + len(c.Value)}, gone(c, time.Now()))
+		j.keep(s, keptCookie{u, c.Name, strings.ToLower(c.Domain), c.Path, len(c.Name) + len(c.Value), c, now}, gone(c, now))
 	}
 	for j.total > maxJarCookies {
 		j.dropStalest()

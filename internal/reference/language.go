@@ -42,6 +42,10 @@ var variables = []crawler.Word{
 	{Name: "page_number", Doc: "in `paginate`: the number of the page, or of the next one in its `url`"},
 	{Name: "offset", Doc: "in `paginate`: how many rows come before the next page"},
 	{Name: "cursor", Doc: "in `paginate`: the text that names the next page"},
+	{Name: "username", Doc: "in `account`: the user name that somebody logs in with"},
+	{Name: "password", Doc: "in `account.login`: the password"},
+	{Name: "otp", Doc: "in `account.login`: the one-time code, empty when none was given"},
+	{Name: "read", Doc: "in `account`: the values read of the answers so far: `read.token`"},
 }
 
 // Example is an example of the language: a definition that is tested.

@@ -107,7 +107,7 @@ func prose(c *ast.CommentGroup) string {
 
 // words are the kinds of values, as a person reads them.
 var words = map[string]string{
-	"text": "text", "string": "text", "bool": "true or false", "int": "whole number", "float64": "number",
+	"text": "text", "string": "text", "bool": "true or false", "int": "whole number", "int64": "whole number", "float64": "number",
 	"scalar": "value", "anything": "value", "tree": "any JSON",
 }
 
