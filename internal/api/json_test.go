@@ -109,23 +109,3 @@ func TestAppendRunIsWhatAnEncoderWouldWrite(t *testing.T) {
 		t.Error("the duration of a running run is not live")
 	}
 }
-
-func TestCron(t *testing.T) {
-	for expr, words := range map[string]string{
-		"0 10 * * *": "Daily at 10:00", "@daily": "Daily at 00:00", "5 * * * *": "Hourly at minute 5", "@hourly": "Hourly at minute 0",
-		"30 8 * * MON": "Weekly on Monday at 08:30", "0 0 * * 7": "Weekly on Sunday at 00:00", "15 6 1 * *": "Monthly on day 1 at 06:15",
-		"*/15 * * * *": "*/15 * * * *", "0 9-17 * * 1-5": "0 9-17 * * 1-5", "0 0 1,15 jan *": "0 0 1,15 jan *",
-	} {
-		if problem := checkCron(expr); problem != "" {
-			t.Errorf("%q is refused: %s", expr, problem)
-		}
-		if got := describeCron(expr); got != words {
-			t.Errorf("%q is %q, want %q", expr, got, words)
-		}
-	}
-	for _, expr := range []string{"", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *", "*/0 * * * *", "a * * * *", "+1 * * * *", "1- * * * *", "@often", "1,,2 * * * *"} {
-		if checkCron(expr) == "" {
-			t.Errorf("%q is accepted", expr)
-		}
-	}
-}

@@ -85,7 +85,7 @@ func (c *call) appendSquid(b []byte, s *shoal.Squid) []byte {
 	}
 	if s.CronExpression != "" {
 		w.Schedule = &wireSchedule{s.CronExpression, s.Timezone}
-		w.ScheduleTime = orNull(describeCron(s.CronExpression))
+		w.ScheduleTime = orNull(scheduleInWords(s.CronExpression))
 	}
 	if r := s.LastRun; r != nil {
 		done := r.Status.Terminal()

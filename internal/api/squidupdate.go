@@ -3,7 +3,6 @@ package api
 import (
 	"maps"
 	"net/http"
-	"time"
 
 	"shoal"
 )
@@ -100,29 +99,6 @@ func runNotifyPatch(f *fields, patch *shoal.SquidPatch) {
 		f.bad("run_notify", "run_notify is %q; it must be null, on_success or on_error", clip(v, 40))
 	}
 	patch.RunNotify = &v
-}
-
-func schedulePatch(f *fields, s *shoal.Squid, patch *shoal.SquidPatch) {
-	if f.has("cron_expression") {
-		expr := f.text("cron_expression")
-		if expr != "" {
-			if problem := checkCron(expr); problem != "" {
-				f.bad("cron_expression", "cron_expression is %q: %s", clip(expr, 60), problem)
-			}
-			if s.Timezone == "" && f.m["timezone"] == nil {
-				utc := "UTC"
-				patch.Timezone = &utc
-			}
-		}
-		patch.CronExpression = &expr
-	}
-	if f.m["timezone"] != nil {
-		zone := f.text("timezone")
-		if _, err := time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
-			f.bad("timezone", "timezone is %q; it must be an IANA name such as Europe/Paris or UTC", clip(zone, 40))
-		}
-		patch.Timezone = &zone
-	}
 }
 
 // paramsPatch merges the params given into those set. A function's name is
