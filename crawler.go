@@ -19,7 +19,10 @@ type Crawler struct {
 	IsAvailable bool
 	IsPremium   bool
 	HasIssues   bool
-	Issue       string // why HasIssues, a sentence; else empty
+	// Maintenance says that the operator has its runs wait. Not available
+	// without it: switched off, and its runs end.
+	Maintenance bool
+	Issue       string // why it has issues or is switched off, a sentence; else empty
 	// MaxConcurrency is the most slots one run may hold.
 	MaxConcurrency int
 	CreditsPerRow  Credits
@@ -121,6 +124,24 @@ type CrawlerVersion struct {
 	Digest     string
 	Definition []byte // YAML or JSON as it was given
 	CreatedAt  time.Time
+}
+
+// CrawlerState is what the operator says of a crawler.
+type CrawlerState string
+
+// The states of a crawler.
+const (
+	CrawlerAvailable   CrawlerState = "available"
+	CrawlerMaintenance CrawlerState = "maintenance" // its runs wait until it is available again
+	CrawlerOff         CrawlerState = "off"         // its runs end, and none begins
+)
+
+// CrawlerFlag is a state of a crawler other than available.
+type CrawlerFlag struct {
+	Crawler CrawlerID
+	State   CrawlerState
+	Message string // for people: why, and until when; may be empty
+	SetAt   time.Time
 }
 
 // OwnCrawler is a crawler that a workspace made for itself, with the version of

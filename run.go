@@ -161,9 +161,9 @@ type NewRun struct {
 	Actor       string
 	ForceLaunch bool
 	Settings    RunSettings
-	// Start, if true, starts the run in the same transaction (running, slots
-	// enqueued) instead of leaving it pending.
-	Start bool
+	// Begin decides in the same transaction what becomes of the run: it starts,
+	// is held or ends; nil: it stays pending.
+	Begin Admission
 }
 
 // Duration returns the run's execution time at now: paused time does not count.

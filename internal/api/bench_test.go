@@ -90,7 +90,7 @@ func benchRun(b *testing.B, e *storetest.Env, known *crawler.Catalogue) shoal.Ru
 	}
 	r, err := e.Store.CreateRun(b.Context(), runs.NewRun{ID: shoal.NewID[shoal.RunID](), WorkspaceID: e.Workspace, SquidID: squid.ID,
 		Version: shoal.CrawlerVersion{CrawlerID: p.Info.ID, Slug: "website", Version: 1, Digest: p.Info.Digest, Definition: p.Source},
-		Origin:  shoal.OriginUser, Actor: "user", Settings: settings, Start: true})
+		Origin:  shoal.OriginUser, Actor: "user", Settings: settings, Begin: storetest.Started})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -46,6 +46,8 @@ type Runs interface {
 	Export(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID) (shoal.Run, error)
 	// Share makes the run's results public by link, or private again.
 	Share(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, shared bool) (shoal.Run, error)
+	// SquidSwitched ends the active run of a squid that was switched off.
+	SquidSwitched(ctx context.Context, squid *shoal.Squid) error
 	// Progress says how far r is: percent is 0..100 and 100 exactly when it has
 	// ended; eta holds only if known. seen is an earlier look at r, for the
 	// moving rate, or the zero Run.

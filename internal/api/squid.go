@@ -152,7 +152,7 @@ func (a *API) createSquid(c *call) error {
 		return err
 	}
 	info := p.Info()
-	if !info.IsAvailable {
+	if !info.IsAvailable && !info.Maintenance {
 		return shoal.Business("ModuleUnavailable", "The crawler %s is not available at the moment", info.Name)
 	}
 	ctx := effectCtx(c, http.StatusOK, func(s shoal.Squid) []byte { return c.appendSquid(nil, &s) })

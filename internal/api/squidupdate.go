@@ -31,6 +31,12 @@ func (a *API) updateSquid(c *call) error {
 	if err != nil {
 		return err
 	}
+	if patch.IsActive != nil {
+		// The switch is stored: a run that this does not reach obeys it later.
+		if err := a.runs.SquidSwitched(c.ctx(), &updated); err != nil {
+			a.log.Warn("the squid's run could not be told of its switch", "squid", s.ID, "err", err)
+		}
+	}
 	return c.send(http.StatusOK, render(updated))
 }
 

@@ -63,9 +63,29 @@ func New(c Catalogue, f Fetcher, now func() time.Time) *Engine {
 // Why says what requests to host are waiting for at now.
 func (e *Engine) Why(host string, now time.Time) string { return e.fetcher.Why(host, now) }
 
+// State is how a crawler stands, beyond what a run copied of it.
+type State struct {
+	Maintenance bool   // it is being repaired: runs wait
+	Off         bool   // the operator switched it off: runs end
+	Message     string // why, a sentence; may be empty
+}
+
+// State returns how a crawler stands. One that is gone is not in anybody's way:
+// runs have their own copy.
+func (e *Engine) State(ctx context.Context, ws shoal.WorkspaceID, id shoal.CrawlerID) (State, error) {
+	p, err := e.catalogue.Lookup(ctx, ws, string(id))
+	if errors.Is(err, shoal.ErrCrawlerNotFound) {
+		return State{}, nil
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("look up crawler %s: %w", id, err)
+	}
+	return State{Maintenance: p.Info.Maintenance, Off: !p.Info.IsAvailable && !p.Info.Maintenance, Message: p.Info.Issue}, nil
+}
+
 // Prepare returns the crawler version and the settings that a run of s copies.
-// The error is a Business error: ModuleUnavailable when the crawler is gone or
-// switched off, SquidNotReady when a required param is unset.
+// The error is a Business error: ModuleUnavailable when the crawler is gone,
+// SquidNotReady when a required param is unset.
 func (e *Engine) Prepare(ctx context.Context, s *shoal.Squid) (shoal.CrawlerVersion, shoal.RunSettings, error) {
 	var none shoal.CrawlerVersion
 	p, err := e.catalogue.Lookup(ctx, s.WorkspaceID, string(s.CrawlerID))
@@ -75,10 +95,6 @@ func (e *Engine) Prepare(ctx context.Context, s *shoal.Squid) (shoal.CrawlerVers
 	}
 	if err != nil {
 		return none, shoal.RunSettings{}, fmt.Errorf("look up crawler %s: %w", s.CrawlerSlug, err)
-	}
-	if !p.Info.IsAvailable {
-		return none, shoal.RunSettings{}, shoal.Business("ModuleUnavailable",
-			"The crawler %q is switched off.", p.Info.Slug)
 	}
 	settings, err := p.Settings(s)
 	if err != nil {

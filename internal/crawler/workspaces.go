@@ -26,6 +26,8 @@ type OwnStore interface {
 	Crawlers(ctx context.Context, ws shoal.WorkspaceID) ([]shoal.OwnCrawler, error)
 	// CrawlerVersion returns an immutable definition; ErrCrawlerNotFound.
 	CrawlerVersion(ctx context.Context, pk int64) (shoal.CrawlerVersion, error)
+	// CrawlerFlags returns what the operator says of crawlers; most have none.
+	CrawlerFlags(ctx context.Context) (map[shoal.CrawlerID]shoal.CrawlerFlag, error)
 }
 
 // maxVersions bounds the compiled versions that are kept, and maxSources the
@@ -89,6 +91,11 @@ func NewWorkspaces(base Base, store OwnStore, log *slog.Logger) *Workspaces {
 // lower-cased name; shoal.ErrCrawlerNotFound. Without a workspace it knows the
 // shared ones.
 func (w *Workspaces) Lookup(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (*Program, error) {
+	p, err := w.find(ctx, ws, idOrSlug)
+	return w.flagged(ctx, p, err)
+}
+
+func (w *Workspaces) find(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (*Program, error) {
 	if ws == "" {
 		return w.base.Lookup(idOrSlug)
 	}
@@ -110,6 +117,14 @@ func (w *Workspaces) Lookup(ctx context.Context, ws shoal.WorkspaceID, idOrSlug 
 
 // List returns every crawler that the workspace may use, by slug.
 func (w *Workspaces) List(ctx context.Context, ws shoal.WorkspaceID) ([]shoal.Crawler, error) {
+	list, err := w.list(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	return w.showAll(ctx, list)
+}
+
+func (w *Workspaces) list(ctx context.Context, ws shoal.WorkspaceID) ([]shoal.Crawler, error) {
 	shared, err := w.base.List()
 	if err != nil || ws == "" {
 		return shared, err

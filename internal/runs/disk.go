@@ -92,16 +92,16 @@ func (s *Service) holdWhenLow(ctx context.Context, id shoal.RunID) error {
 }
 
 func (d *diskWatch) wake(ctx context.Context, wasLow bool) error {
-	paused, err := d.s.store.RunsIn(ctx, 1000, shoal.RunPaused)
+	paused, err := d.s.store.RunsPausedFor(ctx, shoal.ReasonStorageFull, 1000)
 	if err != nil {
 		return err
 	}
 	for i := range paused {
 		r := &paused[i]
-		if r.DoneReason != shoal.ReasonStorageFull || !wasLow && d.s.now().Sub(r.PausedAt) < diskSettle {
+		if !wasLow && d.s.now().Sub(r.PausedAt) < diskSettle {
 			continue
 		}
-		if err := d.s.tell(ctx, r.ID, Event{On: OnWake}); err != nil {
+		if err := d.s.wakeOne(ctx, r); err != nil {
 			return err
 		}
 	}

@@ -70,6 +70,9 @@ type Event struct {
 	RetryAfter time.Duration
 	// Until is when a hold ends by itself; zero: the reason's own rule.
 	Until time.Time
+	// Asked says that a person wanted the run to go on, so that a hold which
+	// stands against it begins a pause of its own.
+	Asked bool
 	// Rules are the waits in force; nil: DefaultRules.
 	Rules *Rules
 }

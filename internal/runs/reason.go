@@ -88,6 +88,13 @@ func descOr(reason shoal.DoneReason, desc string) string {
 	return reasons[reason].desc
 }
 
+// short is the first sentence of the reason's own: what is the matter, without
+// what a run that waits for it does.
+func short(reason shoal.DoneReason) string {
+	first, _, _ := strings.Cut(reasons[reason].desc, ". ")
+	return strings.TrimRight(first, ".") + "."
+}
+
 func tasksDoneDesc(r *shoal.Run, last string) string {
 	if r.TasksFailed == 0 {
 		return ""

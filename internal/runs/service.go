@@ -139,35 +139,18 @@ func (s *Service) every(ctx context.Context, d time.Duration, what string, f fun
 	}
 }
 
-// wakeDue lets runs go on whose time has come.
-func (s *Service) wakeDue(ctx context.Context) error {
-	due, err := s.store.RunsToWake(ctx, s.now(), 100)
-	if err != nil {
-		return err
-	}
-	for i := range due {
-		if err := s.tell(ctx, due[i].ID, Event{On: OnWake}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // reconcile gives running runs the slots that they lack, and ends runs that
 // were paused for too long.
 func (s *Service) reconcile(ctx context.Context) error {
 	if err := s.store.Reconcile(ctx, false); err != nil {
 		return err
 	}
-	paused, err := s.store.RunsIn(ctx, 1000, shoal.RunPaused)
+	spent, err := s.store.RunsPausedBefore(ctx, s.now().Add(-s.config.Rules.MaxPaused), 1000)
 	if err != nil {
 		return err
 	}
-	for i := range paused {
-		if s.now().Sub(paused[i].PausedAt) < s.config.Rules.MaxPaused {
-			continue
-		}
-		if err := s.tell(ctx, paused[i].ID, Event{On: OnExpire}); err != nil {
+	for i := range spent {
+		if err := s.tell(ctx, spent[i].ID, Event{On: OnExpire}); err != nil {
 			return err
 		}
 	}
@@ -178,12 +161,7 @@ func (s *Service) reconcile(ctx context.Context) error {
 func (s *Service) change(ctx context.Context, id shoal.RunID, actor string, e Event) (shoal.Run, error) {
 	e.Rules = &s.config.Rules
 	r, err := s.store.ChangeRun(ctx, id, actor, func(r *shoal.Run, now time.Time) (shoal.Effects, error) {
-		next, effects, err := Next(*r, e, now)
-		if err != nil {
-			return 0, err
-		}
-		*r = next
-		return effects, nil
+		return advance(r, e, now)
 	})
 	if err != nil {
 		return r, err

@@ -85,6 +85,8 @@ func nextPaused(r shoal.Run, e Event, now time.Time) (shoal.Run, shoal.Effects, 
 			return refuse(r, e) // a person's pause; only a person wakes it
 		}
 		return wake(r, now)
+	case OnHold:
+		return holdOn(r, e, now)
 	case OnExpire:
 		if now.Sub(r.PausedAt) < e.rules().MaxPaused {
 			return refuse(r, e)
@@ -238,6 +240,17 @@ func hold(r shoal.Run, e Event, now time.Time) (shoal.Run, shoal.Effects, error)
 		r.WakeAt = now.Add(wait)
 	}
 	return r, 0, nil
+}
+
+// holdOn gives a paused run the reason that now holds. It stays paused since
+// when it was, unless a person has looked at it meanwhile.
+func holdOn(r shoal.Run, e Event, now time.Time) (shoal.Run, shoal.Effects, error) {
+	since := r.PausedAt
+	next, effects, err := hold(r, e, now)
+	if next.Status == shoal.RunPaused && !e.Asked && r.DoneReason != shoal.ReasonNone {
+		next.PausedAt = since
+	}
+	return next, effects, err
 }
 
 // expire ends r because it was paused for too long.

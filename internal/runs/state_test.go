@@ -203,7 +203,7 @@ var table = map[string][triggers]outcome{
 
 func pausedWant(wake, expire, resume outcome) [triggers]outcome {
 	return [triggers]outcome{
-		OnStart: no(conflict), OnPause: no(conflict), OnHold: no(conflict), OnResume: resume, OnWake: wake, OnExpire: expire,
+		OnStart: no(conflict), OnPause: no(conflict), OnHold: to(shoal.RunPaused, shoal.ReasonNoCreditsLeft), OnResume: resume, OnWake: wake, OnExpire: expire,
 		OnAbort:      to(shoal.RunUploading, shoal.ReasonAborted, drop, abort, finish),
 		OnFail:       to(shoal.RunUploading, shoal.ReasonLastInvoiceNotPaid, drop, abort, finish),
 		OnTasksEnded: no(conflict), OnTaskFailed: no(conflict), OnLimit: no(conflict),
@@ -311,7 +311,7 @@ func TestReasonsOfEvents(t *testing.T) {
 }
 
 // apply applies events one after another, each minutes after the last.
-func apply(t *testing.T, r shoal.Run, at *time.Time, steps ...Event) shoal.Run {
+func send(t *testing.T, r shoal.Run, at *time.Time, steps ...Event) shoal.Run {
 	t.Helper()
 	for _, e := range steps {
 		*at = at.Add(time.Minute)
@@ -326,9 +326,9 @@ func apply(t *testing.T, r shoal.Run, at *time.Time, steps ...Event) shoal.Run {
 
 func TestDurationLeavesPausesOut(t *testing.T) {
 	at := t0
-	r := apply(t, shoal.Run{Status: shoal.RunPending, TasksTotal: 1}, &at, Event{On: OnStart}, Event{On: OnPause})
+	r := send(t, shoal.Run{Status: shoal.RunPending, TasksTotal: 1}, &at, Event{On: OnStart}, Event{On: OnPause})
 	at = at.Add(5 * time.Hour)
-	r = apply(t, r, &at, Event{On: OnResume}, Event{On: OnAbort}, Event{On: OnExported})
+	r = send(t, r, &at, Event{On: OnResume}, Event{On: OnAbort}, Event{On: OnExported})
 	if d := r.Duration(at.Add(time.Hour)); d != 3*time.Minute {
 		t.Errorf("duration %v, want 3m: running 1m, running again 1m, exporting 1m", d)
 	}
@@ -348,18 +348,18 @@ func TestTooManyRequestsWaits(t *testing.T) {
 	r, at := states["running"], t0
 	want := []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour, 6 * time.Hour, 6 * time.Hour}
 	for i, w := range want {
-		r = apply(t, r, &at, Event{On: OnHold, Reason: shoal.ReasonTooManyRequests})
+		r = send(t, r, &at, Event{On: OnHold, Reason: shoal.ReasonTooManyRequests})
 		if got := r.WakeAt.Sub(at); got != w {
 			t.Errorf("wait %d is %v, want %v", i, got, w)
 		}
-		r = apply(t, r, &at, Event{On: OnWake})
+		r = send(t, r, &at, Event{On: OnWake})
 	}
 	r.LastProgressAt = at.Add(time.Second)
-	r = apply(t, r, &at, Event{On: OnHold, Reason: shoal.ReasonTooManyRequests})
+	r = send(t, r, &at, Event{On: OnHold, Reason: shoal.ReasonTooManyRequests})
 	if got := r.WakeAt.Sub(at); got != want[0] {
 		t.Errorf("after progress the wait is %v, want %v", got, want[0])
 	}
-	r = apply(t, r, &at, Event{On: OnWake}, Event{On: OnHold, Reason: shoal.ReasonTooManyRequests, RetryAfter: 90 * time.Second})
+	r = send(t, r, &at, Event{On: OnWake}, Event{On: OnHold, Reason: shoal.ReasonTooManyRequests, RetryAfter: 90 * time.Second})
 	if got := r.WakeAt.Sub(at); got != 90*time.Second {
 		t.Errorf("the target asked for 90s and the wait is %v", got)
 	}
@@ -372,9 +372,9 @@ func TestFailingForeverEnds(t *testing.T) {
 			if n > 100 {
 				t.Fatalf("%s: paused and woken for ever", reason)
 			}
-			if r = apply(t, r, &at, Event{On: OnHold, Reason: reason}); r.Status == shoal.RunPaused {
+			if r = send(t, r, &at, Event{On: OnHold, Reason: reason}); r.Status == shoal.RunPaused {
 				at = r.WakeAt
-				r = apply(t, r, &at, Event{On: OnWake})
+				r = send(t, r, &at, Event{On: OnWake})
 			}
 		}
 		if r.Outcome != shoal.RunError || r.OutcomeReason != reason || !strings.Contains(r.OutcomeDesc, "7 days") {
@@ -386,9 +386,24 @@ func TestFailingForeverEnds(t *testing.T) {
 	}
 }
 
+// TestAnotherReasonHolds: a paused run that may not go on after all says what
+// holds it now, and its pause goes on, unless a person had looked at it.
+func TestAnotherReasonHolds(t *testing.T) {
+	r := shoal.Run{Status: shoal.RunPaused, DoneReason: shoal.ReasonTooManyRequests, PausedAt: t0, WakeAt: t1, Active: time.Minute}
+	e := Event{On: OnHold, Reason: shoal.ReasonNoCreditsLeft}
+	held, effects, err := Next(r, e, t1)
+	if err != nil || effects != 0 || held.DoneReason != shoal.ReasonNoCreditsLeft || !held.PausedAt.Equal(t0) || !held.WakeAt.IsZero() || held.Active != time.Minute {
+		t.Errorf("%+v, %v, %v", held, effects, err)
+	}
+	e.Asked = true
+	if held, _, err = Next(r, e, t1); err != nil || !held.PausedAt.Equal(t1) {
+		t.Errorf("asked for by a person: paused since %v, %v", held.PausedAt, err)
+	}
+}
+
 func TestPersonResumesWaitsAnew(t *testing.T) {
 	at := t0
-	r := apply(t, states["running"], &at,
+	r := send(t, states["running"], &at,
 		Event{On: OnHold, Reason: shoal.ReasonTooManyRequests}, Event{On: OnWake},
 		Event{On: OnHold, Reason: shoal.ReasonTooManyRequests}, Event{On: OnResume},
 		Event{On: OnHold, Reason: shoal.ReasonTooManyRequests})
@@ -445,12 +460,12 @@ func TestExportFixReturnsToTheOutcome(t *testing.T) {
 		{shoal.RunError, shoal.ReasonWebsiteInaccessible},
 	} {
 		at := t0
-		r := apply(t, uploading(o.status, o.reason), &at, Event{On: OnExportFailed, Desc: "The disk is on fire."})
+		r := send(t, uploading(o.status, o.reason), &at, Event{On: OnExportFailed, Desc: "The disk is on fire."})
 		if r.DoneReason != shoal.ReasonExportFailed || r.DoneReasonDesc != "The disk is on fire." || r.ExportDone {
 			t.Fatalf("got %s %q, exported %v", r.DoneReason, r.DoneReasonDesc, r.ExportDone)
 		}
 		endedAt, duration := r.EndedAt, r.Duration(at)
-		r = apply(t, r, &at, Event{On: OnExportAsked}, Event{On: OnExported})
+		r = send(t, r, &at, Event{On: OnExportAsked}, Event{On: OnExported})
 		if r.Status != o.status || r.DoneReason != shoal.ReasonExportFix || !r.ExportDone || r.ExportCount != 1 {
 			t.Errorf("got %s/%s, exported %v", r.Status, r.DoneReason, r.ExportDone)
 		}
@@ -465,7 +480,7 @@ func TestExportFixReturnsToTheOutcome(t *testing.T) {
 
 func TestFailedRepeatKeepsTheOldExport(t *testing.T) {
 	at := t0
-	r := apply(t, states["done"], &at, Event{On: OnExportAsked}, Event{On: OnExportFailed, Desc: "no room"})
+	r := send(t, states["done"], &at, Event{On: OnExportAsked}, Event{On: OnExportFailed, Desc: "no room"})
 	if r.Status != shoal.RunDone || !r.ExportDone || r.ExportCount != 1 {
 		t.Errorf("got %s, exported %v, %d exports", r.Status, r.ExportDone, r.ExportCount)
 	}

@@ -11,8 +11,8 @@ import (
 // transaction; every method may be called from any goroutine.
 type Store interface {
 	// CreateRun writes a pending run, its run tasks (copied from the squid's
-	// active tasks in one statement) and its first event. It returns a Business
-	// error RunInProgress when the squid has an active run (a paused one counts)
+	// active tasks in one statement), its first event, and what n.Begin makes of
+	// it, whose error is returned as it is. It returns a Business error RunInProgress when the squid has an active run (a paused one counts)
 	// and NoTasksPresent when it has no active task, both decided inside the transaction.
 	CreateRun(ctx context.Context, n NewRun) (shoal.Run, error)
 	// Squid and Run return what belongs to the workspace; ErrSquidNotFound and
@@ -30,6 +30,10 @@ type Store interface {
 	// retried. Its error is returned as it is and nothing is written.
 	ChangeRun(ctx context.Context, id shoal.RunID, actor string,
 		decide func(r *shoal.Run, now time.Time) (shoal.Effects, error)) (shoal.Run, error)
+
+	// AdmitRun is ChangeRun for what may put a run to work: decide is told how
+	// the run's workspace and squid stand, which nobody can change meanwhile.
+	AdmitRun(ctx context.Context, id shoal.RunID, actor string, decide shoal.Admission) (shoal.Run, error)
 
 	// AcquireLease takes a slot of a running run for ttl. ErrLeaseHeld when
 	// another live worker has it; an owner takes its own anew, since the answer
@@ -64,6 +68,14 @@ type Store interface {
 	RunsIn(ctx context.Context, limit int, status ...shoal.RunStatus) ([]shoal.Run, error)
 	// RunsToWake returns paused runs whose WakeAt has come.
 	RunsToWake(ctx context.Context, now time.Time, limit int) ([]shoal.Run, error)
+	// RunsPausedFor returns runs that are paused for reason, and
+	// RunsPausedBefore those that have been paused since t or longer.
+	RunsPausedFor(ctx context.Context, reason shoal.DoneReason, limit int) ([]shoal.Run, error)
+	RunsPausedBefore(ctx context.Context, t time.Time, limit int) ([]shoal.Run, error)
+	// CrawlersPaused returns the crawlers of which runs are paused for reason.
+	CrawlersPaused(ctx context.Context, reason shoal.DoneReason) ([]shoal.PausedCrawler, error)
+	// WakeRuns makes paused runs whose cause is gone look again at once.
+	WakeRuns(ctx context.Context, c shoal.WakeCause) error
 
 	// CrawlerVersion returns an immutable definition.
 	CrawlerVersion(ctx context.Context, pk int64) (shoal.CrawlerVersion, error)

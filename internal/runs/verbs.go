@@ -18,7 +18,9 @@ type StartRequest struct {
 
 // Start starts a run of a squid and returns it as it was created: pending, with
 // zero counters. The errors are ErrSquidNotFound and the Business errors
-// ModuleUnavailable, SquidNotReady, NoTasksPresent and RunInProgress.
+// ModuleUnavailable, SquidNotReady, NoTasksPresent and RunInProgress; a person
+// is also refused what would have to wait (NotEnoughBalance, SlotsLimitExceeded),
+// while a schedule's or chain's run is made and waits.
 func (s *Service) Start(ctx context.Context, q StartRequest) (shoal.Run, error) {
 	squid, err := s.store.Squid(ctx, q.Workspace, q.Squid)
 	if err != nil {
@@ -37,9 +39,13 @@ func (s *Service) Start(ctx context.Context, q StartRequest) (shoal.Run, error) 
 	if q.Origin == "" {
 		q.Origin = shoal.OriginUser
 	}
+	state, err := s.engine.State(ctx, q.Workspace, squid.CrawlerID)
+	if err != nil {
+		return shoal.Run{}, err
+	}
 	r, err := s.store.CreateRun(ctx, NewRun{
 		ID: shoal.NewID[shoal.RunID](), WorkspaceID: q.Workspace, SquidID: q.Squid, Version: version,
-		Origin: q.Origin, Actor: q.Actor, ForceLaunch: q.ForceLaunch, Settings: settings, Start: true,
+		Origin: q.Origin, Actor: q.Actor, ForceLaunch: q.ForceLaunch, Settings: settings, Begin: s.begin(q.Origin, state),
 	})
 	if err != nil {
 		return shoal.Run{}, err
@@ -64,9 +70,14 @@ func (s *Service) Pause(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunI
 	return s.act(ctx, ws, id, actor, Event{On: OnPause})
 }
 
-// Resume lets a paused run go on, whatever it was paused for.
+// Resume lets a paused run go on, whatever it was paused for, unless something
+// stands against it: then the run says what, and goes on when that is gone.
 func (s *Service) Resume(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error) {
-	return s.act(ctx, ws, id, actor, Event{On: OnResume})
+	r, err := s.store.Run(ctx, ws, id)
+	if err != nil {
+		return shoal.Run{}, err
+	}
+	return s.admit(ctx, &r, actor, Event{On: OnResume})
 }
 
 // Abort stops a run at once and has its partial results exported.

@@ -35,6 +35,9 @@ func (s *Service) heartbeat(ctx context.Context) error {
 		s.obey(&r)
 		if r.Status == shoal.RunRunning && ses.ready.Load() {
 			s.refresh(ctx, ses, &r)
+			if err := s.obeySwitches(ctx, ses, &r); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -203,7 +203,7 @@ func (w *world) startWith(q shoal.SquidID, set func(*shoal.RunSettings)) shoal.R
 	set(&settings)
 	r, err := w.Store.CreateRun(w.t.Context(), shoal.NewRun{
 		ID: shoal.NewID[shoal.RunID](), WorkspaceID: w.Workspace, SquidID: q, Version: version,
-		Origin: shoal.OriginUser, Actor: "user", Settings: settings, Start: true,
+		Origin: shoal.OriginUser, Actor: "user", Settings: settings, Begin: storetest.Started,
 	})
 	if err != nil {
 		w.t.Fatal(err)

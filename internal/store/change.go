@@ -18,16 +18,46 @@ import (
 // retried. Its error is returned as it is and nothing is written.
 func (s *Store) ChangeRun(ctx context.Context, id shoal.RunID, actor string,
 	decide func(r *shoal.Run, now time.Time) (shoal.Effects, error)) (shoal.Run, error) {
+	return s.changeRun(ctx, id, actor, func(_ context.Context, _ *sql.Tx, r *runRow) (shoal.Effects, error) {
+		return decide(&r.Run, s.now())
+	})
+}
+
+// AdmitRun is ChangeRun for what may put a run to work: decide is told how the
+// run's workspace and squid stand, which nobody can change meanwhile.
+func (s *Store) AdmitRun(ctx context.Context, id shoal.RunID, actor string, decide shoal.Admission) (shoal.Run, error) {
+	known, err := s.runByID(ctx, id)
+	if err != nil {
+		return shoal.Run{}, err
+	}
+	var st shoal.Standing
+	return s.changeRun(ctx, id, actor, func(ctx context.Context, tx *sql.Tx, r *runRow) (shoal.Effects, error) {
+		return decide(&r.Run, &st, s.now())
+	}, func(ctx context.Context, tx *sql.Tx) (err error) {
+		st, err = s.lockStanding(ctx, tx, known)
+		return err
+	})
+}
+
+// changeRun is ChangeRun; before takes the locks that come before the run's.
+func (s *Store) changeRun(ctx context.Context, id shoal.RunID, actor string,
+	decide func(ctx context.Context, tx *sql.Tx, r *runRow) (shoal.Effects, error),
+	before ...func(ctx context.Context, tx *sql.Tx) error) (shoal.Run, error) {
 	var out shoal.Run
 	var refused error
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		refused = nil
+		for _, f := range before {
+			if err := f(ctx, tx); err != nil {
+				return err
+			}
+		}
 		was, err := s.lockRun(ctx, tx, `r.id = $1`, id)
 		if err != nil {
 			return err
 		}
 		row := *was
-		effects, err := decide(&row.Run, s.now())
+		effects, err := decide(ctx, tx, &row)
 		if err != nil {
 			refused = err
 			return err

@@ -11,13 +11,15 @@ import (
 )
 
 // CreateRun writes a pending run, its run tasks (copied from the squid's
-// active tasks in one statement) and its first event; with n.Start the run is
-// running and its slots are enqueued. It returns a Business error RunInProgress
-// when the squid has an active run (a paused one counts) and NoTasksPresent
-// when it has no active task.
+// active tasks in one statement) and its first event, and then what n.Begin
+// makes of it. It returns a Business error RunInProgress when the squid has an
+// active run (a paused one counts) and NoTasksPresent when it has no active
+// task; an error of n.Begin is returned as it is. In each case nothing is written.
 func (s *Store) CreateRun(ctx context.Context, n shoal.NewRun) (shoal.Run, error) {
 	var out shoal.Run
+	var refused error
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		refused = nil
 		row, err := s.insertRun(ctx, tx, n)
 		if err != nil {
 			return err
@@ -30,11 +32,8 @@ func (s *Store) CreateRun(ctx context.Context, n shoal.NewRun) (shoal.Run, error
 			return err
 		}
 		was := *row
-		if n.Start {
-			row.Status, row.StartedAt, row.ActiveSince, row.LastProgressAt = shoal.RunRunning, row.CreatedAt, row.CreatedAt, row.CreatedAt
-			if err := s.queueSlots(ctx, tx, row); err != nil {
-				return err
-			}
+		if refused = s.begin(ctx, tx, row, n.Begin); refused != nil {
+			return refused
 		}
 		if err := s.writeState(ctx, tx, &was, row, n.Actor); err != nil {
 			return err
@@ -47,18 +46,44 @@ func (s *Store) CreateRun(ctx context.Context, n shoal.NewRun) (shoal.Run, error
 		out = row.Run
 		return s.remember(ctx, tx, out)
 	})
+	if refused != nil {
+		return shoal.Run{}, refused
+	}
 	if err != nil {
 		return shoal.Run{}, fmt.Errorf("create run: %w", err)
 	}
 	return out, nil
 }
 
-// insertRun locks the squid and inserts the run.
+// begin decides what becomes of a run that has just been made; the workspace
+// and the squid are locked.
+func (s *Store) begin(ctx context.Context, tx *sql.Tx, row *runRow, decide shoal.Admission) error {
+	if decide == nil {
+		return nil
+	}
+	st, err := s.standing(ctx, tx, row)
+	if err != nil {
+		return err
+	}
+	effects, err := decide(&row.Run, &st, row.CreatedAt)
+	if err != nil {
+		return err
+	}
+	if row.Status == shoal.RunRunning {
+		row.LastProgressAt = row.CreatedAt
+	}
+	return s.carryOut(ctx, tx, row, effects)
+}
+
+// insertRun locks the workspace and the squid, and inserts the run.
 func (s *Store) insertRun(ctx context.Context, tx *sql.Tx, n shoal.NewRun) (*runRow, error) {
 	row := &runRow{Run: shoal.Run{
 		ID: n.ID, WorkspaceID: n.WorkspaceID, SquidID: n.SquidID, CrawlerID: n.Version.CrawlerID,
 		Origin: n.Origin, Status: shoal.RunPending, CreatedAt: s.now(), ForceLaunch: n.ForceLaunch, Settings: n.Settings,
 	}}
+	if err := s.lockWorkspaceOf(ctx, tx, n.WorkspaceID); err != nil {
+		return nil, err
+	}
 	squid := `SELECT s.pk, s.workspace_pk FROM squids s JOIN workspaces w ON w.pk = s.workspace_pk
 		WHERE s.id = $1 AND w.id = $2 AND s.deleted_at = 0` + s.db.dialect.forUpdateOf("s")
 	err := tx.QueryRowContext(ctx, squid, string(n.SquidID), string(n.WorkspaceID)).Scan(&row.SquidPK, &row.workspacePK)

@@ -20,6 +20,8 @@ func TestPlansOfTheEngine(t *testing.T) {
 		`SELECT ` + runColumns + runFrom + ` WHERE r.pk = $1`: {1},
 		`SELECT ` + runColumns + runFrom + runsInState:        {"running", 10},
 		`SELECT ` + runColumns + runFrom + runsToWake:         {1, 10},
+		`SELECT ` + runColumns + runFrom + runsPausedFor:      {"storage_full", 10},
+		`SELECT ` + runColumns + runFrom + runsPausedBefore:   {1, 10},
 	}
 	eachStore(t, func(t *testing.T, s *Store) {
 		for text, args := range texts {

@@ -107,8 +107,6 @@ func (s *Store) runsWhere(ctx context.Context, q querier, tail string, args ...a
 const (
 	ofUnfinished = ` AND r.status IN ('pending', 'running', 'paused', 'uploading')`
 	runsInState  = ` WHERE r.status = $1 AND r.deleted_at = 0` + ofUnfinished + ` ORDER BY r.pk LIMIT $2`
-	runsToWake   = ` WHERE r.status = 'paused' AND r.wake_at > 0 AND r.wake_at <= $1 AND r.deleted_at = 0` + ofUnfinished + `
-		ORDER BY r.pk LIMIT $2`
 )
 
 // RunsIn returns the runs in any of the given states, none of them terminal,
@@ -127,11 +125,6 @@ func (s *Store) RunsIn(ctx context.Context, limit int, status ...shoal.RunStatus
 	}
 	sortRuns(out)
 	return out[:min(limit, len(out))], nil
-}
-
-// RunsToWake returns paused runs whose WakeAt has come.
-func (s *Store) RunsToWake(ctx context.Context, now time.Time, limit int) ([]shoal.Run, error) {
-	return s.runsWhere(ctx, s.read, runsToWake, micros(now), limit)
 }
 
 // CrawlerVersion returns an immutable definition.

@@ -18,7 +18,7 @@ import (
 )
 
 // schemaVersion is the newest migration's number.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // Store is the database in Shoal's words. Its methods may be called from any
 // goroutine; Serve must be running for pages, claims and leases to go through.

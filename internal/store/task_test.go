@@ -279,7 +279,7 @@ func TestEmptySquid(t *testing.T) {
 		_, err := e.Store.Task(ctx, e.Workspace, old[0].ID)
 		wantErr(t, "an emptied task", err, shoal.ErrTaskNotFound)
 		wantErr(t, "deleting it", e.Store.DeleteTask(ctx, e.Workspace, old[0].ID), shoal.ErrTaskNotFound)
-		if _, err := e.Store.CreateRun(ctx, shoal.NewRun{ID: shoal.NewID[shoal.RunID](), WorkspaceID: e.Workspace, SquidID: q.ID, Start: true}); shoal.CodeOf(err) != "NoTasksPresent" {
+		if _, err := e.Store.CreateRun(ctx, shoal.NewRun{ID: shoal.NewID[shoal.RunID](), WorkspaceID: e.Workspace, SquidID: q.ID, Begin: storetest.Started}); shoal.CodeOf(err) != "NoTasksPresent" {
 			t.Errorf("a run of an empty squid: %v", err)
 		}
 		if back := addTasks(t, e, q.ID, newTasks("url", 10, 30)); len(back) != 20 {

@@ -199,12 +199,18 @@ func (e *Env) Run(t testing.TB, squid shoal.SquidID, settings shoal.RunSettings)
 	r, err := e.Store.CreateRun(t.Context(), shoal.NewRun{
 		ID: shoal.NewID[shoal.RunID](), WorkspaceID: e.Workspace, SquidID: squid, Origin: shoal.OriginUser, Actor: "user",
 		Version:  shoal.CrawlerVersion{CrawlerID: CrawlerID, Slug: "website", Version: 1, Digest: "d1", Definition: []byte("name: Website")},
-		Settings: settings, Start: true,
+		Settings: settings, Begin: Started,
 	})
 	if err != nil {
 		t.Fatalf("create run: %v", err)
 	}
 	return r
+}
+
+// Started puts a new run to work, whatever stands against it.
+func Started(r *shoal.Run, _ *shoal.Standing, now time.Time) (shoal.Effects, error) {
+	r.Status, r.StartedAt, r.ActiveSince = shoal.RunRunning, now, now
+	return shoal.EffectSlots, nil
 }
 
 // Lease takes a slot of a run for an hour.

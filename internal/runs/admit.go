@@ -1,0 +1,207 @@
+package runs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"shoal"
+	"shoal/internal/crawl"
+)
+
+// obstacle returns the event of what keeps a run of a crawler that is in the
+// state c from working, of a workspace and squid that stand as st says; nil:
+// nothing does. What no waiting mends comes first, so that a run does not wait
+// for a thing in vain.
+func obstacle(c crawl.State, st *shoal.Standing) *Event {
+	switch {
+	case !st.SquidActive:
+		return &Event{On: OnAbort, Reason: shoal.ReasonDeactivated, Desc: deactivatedSquid}
+	case c.Off:
+		return &Event{On: OnAbort, Reason: shoal.ReasonDeactivated, Desc: offDesc(c)}
+	case c.Maintenance:
+		return &Event{On: OnHold, Reason: shoal.ReasonModuleMaintenance, Desc: maintenanceDesc(c)}
+	case st.Credits == 0:
+		return &Event{On: OnHold, Reason: shoal.ReasonNoCreditsLeft}
+	}
+	return nil
+}
+
+const deactivatedSquid = "The squid was switched off. What was collected until then is exported; switch it on and start it again for the rest."
+
+func offDesc(c crawl.State) string {
+	return sentence("The crawler was switched off by the operator", c.Message) + " What was collected until then is exported."
+}
+
+func maintenanceDesc(c crawl.State) string {
+	return sentence("The crawler is under maintenance", c.Message) + " The run goes on by itself when that is over."
+}
+
+// admitted returns what becomes of a run that e would put to work: e itself,
+// or what stands against it.
+func admitted(e Event, c crawl.State, st *shoal.Standing) Event {
+	if o := obstacle(c, st); o != nil {
+		o.Asked, o.Rules = e.On == OnResume, e.Rules
+		return *o
+	}
+	return e
+}
+
+// refusals are the errors of a person's start for what it need not begin to
+// wait for; a run that a schedule or a chain starts waits, and everything else
+// ends or holds the run that was made.
+var refusals = map[shoal.DoneReason]struct{ code, advice string }{
+	shoal.ReasonDeactivated:        {"ModuleUnavailable", "Choose another crawler, or wait until it is switched on again."},
+	shoal.ReasonModuleMaintenance:  {"ModuleUnavailable", "Start it when that is over."},
+	shoal.ReasonNoCreditsLeft:      {"NotEnoughBalance", "Get credits, or wait for the next period, and start it again."},
+	shoal.ReasonSlotsLimitExceeded: {"SlotsLimitExceeded", "Wait until a run ends, or give this squid a lower concurrency."},
+}
+
+// refuseStart returns the error of a person's start that meets o, or nil.
+func refuseStart(o *Event) error {
+	if o == nil {
+		return nil
+	}
+	r, ok := refusals[o.Reason]
+	if !ok {
+		return nil
+	}
+	desc := o.Desc
+	if desc == "" {
+		desc = short(o.Reason)
+	}
+	return shoal.Business(r.code, "%s", desc+" "+r.advice)
+}
+
+// begin decides what becomes of a run that was asked for by origin.
+func (s *Service) begin(origin shoal.Origin, c crawl.State) shoal.Admission {
+	return func(r *shoal.Run, st *shoal.Standing, now time.Time) (shoal.Effects, error) {
+		if origin == shoal.OriginUser {
+			if err := refuseStart(obstacle(c, st)); err != nil {
+				return 0, err
+			}
+		}
+		return advance(r, admitted(Event{On: OnStart, Rules: &s.config.Rules}, c, st), now)
+	}
+}
+
+// advance makes of r what the state machine makes of it.
+func advance(r *shoal.Run, e Event, now time.Time) (shoal.Effects, error) {
+	next, effects, err := Next(*r, e, now)
+	if err != nil {
+		return 0, err
+	}
+	*r = next
+	return effects, nil
+}
+
+// admit sends a run an event that would put it to work, through the gate: it
+// works, or keeps the pause with the reason that now holds, or ends.
+func (s *Service) admit(ctx context.Context, r *shoal.Run, actor string, e Event) (shoal.Run, error) {
+	e.Rules = &s.config.Rules
+	c, err := s.engine.State(ctx, r.WorkspaceID, r.CrawlerID)
+	if err != nil {
+		return shoal.Run{}, err
+	}
+	next, err := s.store.AdmitRun(ctx, r.ID, actor, func(r *shoal.Run, st *shoal.Standing, now time.Time) (shoal.Effects, error) {
+		if r.Status != shoal.RunPaused {
+			return advance(r, e, now) // refused, with the words for it
+		}
+		if e.On == OnWake && r.DoneReason == shoal.ReasonNone {
+			return advance(r, e, now)
+		}
+		return advance(r, admitted(e, c, st), now)
+	})
+	if err != nil {
+		return next, err
+	}
+	s.obey(&next)
+	return next, nil
+}
+
+// wakeDue lets runs go on whose time has come, or whose cause somebody removed.
+func (s *Service) wakeDue(ctx context.Context) error {
+	if err := s.wakeRepaired(ctx); err != nil {
+		return err
+	}
+	for {
+		due, err := s.store.RunsToWake(ctx, s.now(), wakeBatch)
+		if err != nil {
+			return err
+		}
+		for i := range due {
+			if err := s.wakeOne(ctx, &due[i]); err != nil {
+				return err
+			}
+		}
+		if len(due) < wakeBatch {
+			return nil
+		}
+	}
+}
+
+// wakeBatch is how many paused runs are looked at in one go.
+const wakeBatch = 100
+
+// wakeOne lets one run go on, if it may. What came too late is no error.
+func (s *Service) wakeOne(ctx context.Context, r *shoal.Run) error {
+	_, err := s.admit(ctx, r, engineActor, Event{On: OnWake})
+	if kind := shoal.KindOf(err); err != nil && kind != shoal.KindConflict && kind != shoal.KindNotFound {
+		return fmt.Errorf("wake run %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// wakeRepaired wakes the runs of crawlers whose maintenance is over: the
+// operator said so, or their definition did.
+func (s *Service) wakeRepaired(ctx context.Context) error {
+	waiting, err := s.store.CrawlersPaused(ctx, shoal.ReasonModuleMaintenance)
+	if err != nil {
+		return err
+	}
+	for _, p := range waiting {
+		c, err := s.engine.State(ctx, p.Workspace, p.Crawler)
+		if err != nil {
+			return err
+		}
+		if c.Maintenance {
+			continue
+		}
+		err = s.store.WakeRuns(ctx, shoal.WakeCause{
+			Reasons: []shoal.DoneReason{shoal.ReasonModuleMaintenance}, Workspace: p.Workspace, Crawler: p.Crawler})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// obeySwitches holds or ends a running run whose squid or crawler was switched
+// off, or whose crawler came under maintenance.
+func (s *Service) obeySwitches(ctx context.Context, ses *session, r *shoal.Run) error {
+	squid, err := s.store.Squid(ctx, r.WorkspaceID, r.SquidID)
+	if errors.Is(err, shoal.ErrSquidNotFound) {
+		return nil // deleting it ends its run
+	}
+	if err != nil {
+		return err
+	}
+	c, err := s.engine.State(ctx, r.WorkspaceID, r.CrawlerID)
+	if err != nil {
+		return err
+	}
+	if o := obstacle(c, &shoal.Standing{SquidActive: squid.IsActive, Credits: -1}); o != nil {
+		s.once(ctx, ses, *o)
+	}
+	return nil
+}
+
+// SquidSwitched makes a squid's run obey its switch at once. A run that this
+// does not reach, since the process died before, obeys at its next heartbeat or wake.
+func (s *Service) SquidSwitched(ctx context.Context, squid *shoal.Squid) error {
+	if squid.IsActive || squid.LastRun == nil || squid.LastRun.Status.Terminal() || squid.LastRun.Status == shoal.RunUploading {
+		return nil
+	}
+	return s.tell(ctx, squid.LastRun.ID, Event{On: OnAbort, Reason: shoal.ReasonDeactivated, Desc: deactivatedSquid})
+}
