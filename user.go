@@ -15,8 +15,52 @@ type User struct {
 	IsActive      bool
 	IsStaff       bool
 	EmailVerified bool
-	LoginCount    int
-	DateJoined    time.Time
+	// LoginCount is how many times the user has come: requests with any of their
+	// keys after half an hour without one.
+	LoginCount   int
+	ProfileImage string // an https address or a data URI of an image; "" is none
+	DateJoined   time.Time
+}
+
+// Workspace is what users share: squids, runs, accounts, a plan.
+type Workspace struct {
+	ID        WorkspaceID
+	Name      string
+	CreatedAt time.Time
+	PlanName  string
+	Users     int64 // active ones
+	Squids    int64 // living ones
+}
+
+// NewUser asks for a user with a first key of scope admin, in the workspace of
+// the user's WorkspaceID or, when that is empty, in a new one.
+type NewUser struct {
+	User
+	Workspace string // name of a new workspace; "": the user's email
+}
+
+// AddedUser is a user just made. Secret is the first key's, kept nowhere.
+type AddedUser struct {
+	User   User
+	Key    Key
+	Secret string
+}
+
+// UserPatch is a partial update of a user; nil fields stay.
+type UserPatch struct {
+	Email         *string
+	FirstName     *string
+	LastName      *string
+	ProfileImage  *string
+	IsActive      *bool
+	IsStaff       *bool
+	EmailVerified *bool
+}
+
+// UserFilter chooses users; the zero value all.
+type UserFilter struct {
+	Workspace WorkspaceID
+	Email     string // part of it, in any case
 }
 
 // Scope is what a key may do.
@@ -43,7 +87,26 @@ type Key struct {
 	CreatedAt   time.Time
 	ExpiresAt   time.Time // zero: never
 	RevokedAt   time.Time // zero: in force
-	LastUsedAt  time.Time
+	LastUsedAt  time.Time // to the minute
+}
+
+// InForce reports whether k is neither revoked nor expired.
+func (k *Key) InForce(now time.Time) bool {
+	return k.RevokedAt.IsZero() && (k.ExpiresAt.IsZero() || now.Before(k.ExpiresAt))
+}
+
+// AddedKey is a key just made, with the secret, which is kept nowhere.
+type AddedKey struct {
+	Key    Key
+	Secret string
+}
+
+// KeyFilter chooses keys: a workspace's, a user's. Empty fields choose all.
+type KeyFilter struct {
+	Workspace WorkspaceID
+	User      UserID
+	// InForce, unless zero, leaves out those that are revoked, or expired then.
+	InForce time.Time
 }
 
 // Idempotency is a client's promise that two requests are one. The store

@@ -38,6 +38,7 @@ type cli struct {
 	Task    taskCmd    `cmd:"" help:"Tasks of a squid on a server."`
 	Run     runCmd     `cmd:"" help:"Runs on a server: start, follow, pause, resume, abort."`
 	Result  resultCmd  `cmd:"" help:"Results on a server."`
+	Admin   adminCmd   `cmd:"" help:"For those who run the server: users, API keys, workspaces."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -18,8 +18,7 @@ var errKeyExpired = &shoal.Error{Kind: shoal.KindUnauthenticated, Code: "TokenEx
 // key.
 func (c *call) authenticate() error {
 	if key, ok := c.r.Context().Value(embeddedKey{}).(shoal.Key); ok {
-		c.key, c.ws = key, key.WorkspaceID
-		return nil
+		return c.admit(key)
 	}
 	secret, ok := secretOf(c.r.Header["Authorization"])
 	if !ok {
@@ -35,13 +34,25 @@ func (c *call) authenticate() error {
 	if !key.ExpiresAt.IsZero() && !c.a.now().Before(key.ExpiresAt) {
 		return errKeyExpired
 	}
+	return c.admit(key)
+}
+
+// admit takes the key for the caller's if it may do what the route does.
+func (c *call) admit(key shoal.Key) error {
 	if !allows(key.Scope, c.route.scope) {
 		return &shoal.Error{Kind: shoal.KindForbidden, Code: "NotAuthenticated",
 			Message: "This API key has the scope " + string(key.Scope) + "; this needs " + string(c.route.scope)}
 	}
+	if c.route.staff && !key.IsStaff {
+		return errStaffOnly
+	}
 	c.key, c.ws = key, key.WorkspaceID
 	return nil
 }
+
+// errStaffOnly refuses what concerns all workspaces.
+var errStaffOnly = &shoal.Error{Kind: shoal.KindForbidden, Code: "NotAuthenticated",
+	Message: "This is for the server's staff; the key's user is not one of them"}
 
 // secretOf returns the key of "Token KEY".
 func secretOf(header []string) (string, bool) {

@@ -80,7 +80,13 @@ func TestScopesOfRoutes(t *testing.T) {
 			continue
 		}
 		want := "run"
-		if rt.method == http.MethodGet || rt.path == "/v1/squid/estimate" { // which changes nothing
+		_, staff := strings.CutPrefix(rt.path, "/v1/admin/")
+		if rt.staff != staff {
+			t.Errorf("%s %s: for staff alone: %v", rt.method, rt.path, rt.staff)
+		}
+		if staff || strings.HasPrefix(rt.path, "/v1/keys") {
+			want = "admin"
+		} else if rt.method == http.MethodGet || rt.path == "/v1/squid/estimate" { // which changes nothing
 			want = "read"
 		}
 		if string(rt.scope) != want {

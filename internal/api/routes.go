@@ -18,13 +18,14 @@ type route struct {
 	shared    bool // needs none for a run whose results are public by link
 	largeBody bool // takes many tasks
 	ownBody   bool // reads its own body, which is not JSON
+	staff     bool // only for members of staff, who see all workspaces
 }
 
 // routes returns every route. openapi.yaml describes each of them; a test
 // holds the two against each other.
 func (a *API) routes() []route {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
-	const read, run = shoal.ScopeRead, shoal.ScopeRun
+	const read, run, admin = shoal.ScopeRead, shoal.ScopeRun, shoal.ScopeAdmin
 	return []route{
 		{method: get, path: "/healthz", handle: a.healthz, public: true},
 		{method: get, path: "/readyz", handle: a.readyz, public: true},
@@ -34,6 +35,22 @@ func (a *API) routes() []route {
 
 		{method: get, path: "/v1/me", scope: read, handle: a.me},
 		{method: get, path: "/v1/user/balance", scope: read, handle: a.balance},
+		{method: get, path: "/v1/keys", scope: admin, handle: a.listKeys},
+		{method: post, path: "/v1/keys", scope: admin, handle: a.createKey},
+		{method: get, path: "/v1/keys/{id}", scope: admin, handle: a.getKey},
+		{method: del, path: "/v1/keys/{id}", scope: admin, handle: a.revokeKey},
+
+		{method: get, path: "/v1/admin/users", scope: admin, staff: true, handle: a.listUsers},
+		{method: post, path: "/v1/admin/users", scope: admin, staff: true, handle: a.createUser},
+		{method: get, path: "/v1/admin/users/{id}", scope: admin, staff: true, handle: a.getUser},
+		{method: post, path: "/v1/admin/users/{id}", scope: admin, staff: true, handle: a.updateUser},
+		{method: get, path: "/v1/admin/keys", scope: admin, staff: true, handle: a.listKeys},
+		{method: post, path: "/v1/admin/keys", scope: admin, staff: true, handle: a.createKey},
+		{method: get, path: "/v1/admin/keys/{id}", scope: admin, staff: true, handle: a.getKey},
+		{method: del, path: "/v1/admin/keys/{id}", scope: admin, staff: true, handle: a.revokeKey},
+		{method: get, path: "/v1/admin/workspaces", scope: admin, staff: true, handle: a.listWorkspaces},
+		{method: get, path: "/v1/admin/workspaces/{id}", scope: admin, staff: true, handle: a.getWorkspace},
+		{method: post, path: "/v1/admin/workspaces/{id}", scope: admin, staff: true, handle: a.renameWorkspace},
 
 		{method: get, path: "/v1/crawlers", scope: read, handle: a.listCrawlers},
 		{method: get, path: "/v1/crawlers/{id}", scope: read, handle: a.getCrawler},

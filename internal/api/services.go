@@ -11,6 +11,7 @@ import (
 // Store is everything the API needs of the store; the parts stand in store.go.
 type Store interface {
 	UserStore
+	StaffStore
 	CrawlerStore
 	SquidStore
 	TaskStore

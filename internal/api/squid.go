@@ -167,17 +167,20 @@ func (a *API) createSquid(c *call) error {
 	return c.sendSquid(&s)
 }
 
-// maxName is the most characters that a squid's name may have.
+// maxName is the most characters that a name may have.
 const maxName = 200
 
 // squidName returns the name given, "" if none.
-func squidName(f *fields) string {
-	name := strings.TrimSpace(f.text("name"))
-	if len([]rune(name)) > maxName {
-		f.bad("name", "name is %d characters long; the most is %d", len([]rune(name)), maxName)
+func squidName(f *fields) string { return f.label("name") }
+
+// label returns a name for people, "" if none is given.
+func (f *fields) label(key string) string {
+	name := strings.TrimSpace(f.text(key))
+	if n := len([]rune(name)); n > maxName {
+		f.bad(key, "%s is %d characters long; the most is %d", f.name(key), n, maxName)
 	}
 	if strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		f.bad("name", "name holds a control character")
+		f.bad(key, "%s holds a control character", f.name(key))
 	}
 	return name
 }

@@ -25,8 +25,28 @@ type UserStore interface {
 	KeyByHash(ctx context.Context, hash [32]byte) (shoal.Key, error)
 	User(ctx context.Context, ws shoal.WorkspaceID, id shoal.UserID) (shoal.User, error)
 	Balance(ctx context.Context, ws shoal.WorkspaceID) (shoal.Balance, error)
+	// Key, Keys and RevokeKey see the keys that the filter chooses, no others.
+	Key(ctx context.Context, f shoal.KeyFilter, id shoal.KeyID) (shoal.Key, error)
+	Keys(ctx context.Context, f shoal.KeyFilter, w shoal.Window) (shoal.Listing[shoal.Key], error)
+	RevokeKey(ctx context.Context, f shoal.KeyFilter, id shoal.KeyID) error
+	// CreateKey returns the key and its secret, which is kept nowhere.
+	CreateKey(ctx context.Context, ws shoal.WorkspaceID, user shoal.UserID, name string, scope shoal.Scope, expires time.Time) (shoal.Key, string, error)
 	// SavedAnswer returns the answer kept for an idempotency key of the last 24 h.
 	SavedAnswer(ctx context.Context, ws shoal.WorkspaceID, route, key string) (shoal.SavedAnswer, bool, error)
+}
+
+// StaffStore is what members of staff see and do: all workspaces.
+type StaffStore interface {
+	Users(ctx context.Context, f shoal.UserFilter, w shoal.Window) (shoal.Listing[shoal.User], error)
+	UserByID(ctx context.Context, id shoal.UserID) (shoal.User, error)
+	UserByEmail(ctx context.Context, email string) (shoal.User, error)
+	// AddUser creates a user with a first key; Conflict when the email is taken.
+	AddUser(ctx context.Context, n shoal.NewUser) (shoal.AddedUser, error)
+	// UpdateUser changes a user; Conflict for the last member of staff.
+	UpdateUser(ctx context.Context, id shoal.UserID, p shoal.UserPatch) (shoal.User, error)
+	Workspaces(ctx context.Context, w shoal.Window) (shoal.Listing[shoal.Workspace], error)
+	Workspace(ctx context.Context, id shoal.WorkspaceID) (shoal.Workspace, error)
+	RenameWorkspace(ctx context.Context, id shoal.WorkspaceID, name string) (shoal.Workspace, error)
 }
 
 // CrawlerStore holds the crawlers that a workspace made for itself.

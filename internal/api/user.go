@@ -17,7 +17,7 @@ type wireUser struct {
 	EmailVerified  bool         `json:"email_verified"`
 	Plan           []wirePlan   `json:"plan"`
 	LoginCount     int          `json:"login_count"`
-	ProfileImage   *string      `json:"profile_image"`
+	ProfileImage   orNull       `json:"profile_image"`
 	IsStaff        bool         `json:"is_staff"`
 	CreditInterval string       `json:"credit_interval"`
 }
@@ -49,7 +49,7 @@ func (a *API) me(c *call) error {
 	return c.json(http.StatusOK, wireUser{
 		ID: u.ID, Object: "user", Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
 		IsActive: u.IsActive, DateJoined: stamp(u.DateJoined), EmailVerified: u.EmailVerified,
-		Plan: []wirePlan{{b.PlanName, planStatus(&b), b.Interval}}, LoginCount: u.LoginCount, IsStaff: u.IsStaff,
+		Plan: []wirePlan{{b.PlanName, planStatus(&b), b.Interval}}, LoginCount: u.LoginCount, ProfileImage: orNull(u.ProfileImage), IsStaff: u.IsStaff,
 		CreditInterval: b.Interval,
 	})
 }

@@ -29,6 +29,8 @@ func TestWalk(t *testing.T) {
 		w.walkDelivery(squid)
 		w.walkChain(squid)
 		w.get("/v1/me")
+		w.walkKeys()
+		w.walkStaff()
 		w.get("/v1/user/balance")
 		w.ok(200, "DELETE", "/v1/runs/"+run, nil)
 		w.ok(404, "GET", "/v1/runs/"+run, nil)

@@ -24,6 +24,12 @@ import (
 // dataFile is the embedded database's file in the data directory.
 const dataFile = "shoal.db"
 
+// Exists reports whether dir holds an embedded database.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, dataFile))
+	return err == nil
+}
+
 // Options say which database to open.
 type Options struct {
 	// DataDir is the data directory. It is made if missing, readable by its owner

@@ -28,6 +28,25 @@ const (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
+// schemaVersion is the newest migration's number.
+var schemaVersion = newestMigration()
+
+// newestMigration reads the numbers that the migrations' names begin with.
+func newestMigration() (newest int64) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		panic(err) // the pattern is wrong
+	}
+	for _, name := range names {
+		n, err := goose.NumericComponent(name)
+		if err != nil {
+			panic(err)
+		}
+		newest = max(newest, n)
+	}
+	return newest
+}
+
 // words are what the migrations' words in braces stand for.
 func (d Dialect) words() *strings.Replacer {
 	if d == Postgres {

@@ -8,6 +8,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,9 +68,11 @@ type keyCache struct {
 	mu      sync.Mutex
 	version uint64 // grows with each drop
 	byHash  map[[32]byte]cachedKey
-	used    map[shoal.KeyID]time.Time
-	written time.Time
+	used    map[shoal.KeyID]use
 }
+
+// use is what is known of a key's uses since they were last written.
+type use struct{ first, last time.Time }
 
 type cachedKey struct {
 	key shoal.Key
@@ -74,7 +80,7 @@ type cachedKey struct {
 }
 
 func newKeyCache(d Dialect) *keyCache {
-	c := &keyCache{byHash: map[[32]byte]cachedKey{}, used: map[shoal.KeyID]time.Time{}}
+	c := &keyCache{byHash: map[[32]byte]cachedKey{}, used: map[shoal.KeyID]use{}}
 	if d == Postgres {
 		c.life = keyLife
 	}
@@ -113,17 +119,45 @@ func (c *keyCache) drop() {
 	clear(c.byHash)
 }
 
-// touch notes a use and returns, once every touchEvery, what is to be written.
-func (c *keyCache) touch(id shoal.KeyID, now time.Time) map[shoal.KeyID]time.Time {
+// touch notes a use.
+func (c *keyCache) touch(id shoal.KeyID, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.used[id] = now
-	if now.Sub(c.written) < touchEvery {
-		return nil
+	u, ok := c.used[id]
+	if !ok {
+		u.first = now
 	}
+	u.last = now
+	c.used[id] = u
+}
+
+// takeUses returns the uses since the last call.
+func (c *keyCache) takeUses() map[shoal.KeyID]use {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	used := c.used
-	c.used, c.written = map[shoal.KeyID]time.Time{}, now
+	c.used = map[shoal.KeyID]use{}
 	return used
+}
+
+// giveBack takes uses in again that could not be written.
+func (c *keyCache) giveBack(used map[shoal.KeyID]use) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, u := range used {
+		if newer, ok := c.used[id]; ok {
+			u.last = newer.last
+		}
+		c.used[id] = u
+	}
+}
+
+// lastUse returns when a key was used since its uses were last written.
+func (c *keyCache) lastUse(id shoal.KeyID) (time.Time, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	u, ok := c.used[id]
+	return u.last, ok
 }
 
 const keyColumns = `SELECT k.id, w.id, u.id, k.name, k.hash, k.prefix, k.scope, u.is_staff, k.created_at, k.expires_at,
@@ -162,38 +196,82 @@ func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (shoal.Key, error)
 		}
 		s.keys.put(k, now, version)
 	}
-	if used := s.keys.touch(k.ID, now); used != nil {
-		if err := s.writeUses(ctx, used); err != nil {
-			// Bookkeeping must not keep anybody out: the next minute tries again.
-			s.log.Warn("the last uses of keys were not written", "cause", err)
-		}
-	}
+	s.keys.touch(k.ID, now)
 	return k, nil
 }
 
-// writeUses writes when keys were last used, to the minute.
-func (s *Store) writeUses(ctx context.Context, used map[shoal.KeyID]time.Time) error {
-	return s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		for id, at := range used {
-			const q = `UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1`
-			if _, err := tx.ExecContext(ctx, q, micros(at), string(id)); err != nil {
+// keepUses writes when keys were last used, once every touchEvery and a last
+// time when ctx ends: no request waits for it.
+func (s *Store) keepUses(ctx context.Context) error {
+	t := time.NewTicker(touchEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			s.writeUses(last)
+			return nil
+		case <-t.C:
+			s.writeUses(ctx)
+		}
+	}
+}
+
+// away is how long a user sends no request before the next one counts as
+// another log-in: there is no log-in beside the keys.
+const away = 30 * time.Minute
+
+// writeUses writes the uses of keys since the last call, to the minute. What
+// cannot be written is kept for the next one: bookkeeping must not keep
+// anybody out.
+func (s *Store) writeUses(ctx context.Context) {
+	used := s.keys.takeUses()
+	if len(used) == 0 {
+		return
+	}
+	err := s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		for _, id := range slices.Sorted(maps.Keys(used)) { // one order, lest two servers lock each other out
+			if err := writeUse(ctx, tx, id, used[id]); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if err != nil {
+		s.keys.giveBack(used)
+		s.log.Warn("the last uses of keys were not written", "cause", err)
+	}
 }
+
+func writeUse(ctx context.Context, tx *sql.Tx, id shoal.KeyID, u use) error {
+	const count = `UPDATE users SET login_count = login_count + 1
+		WHERE pk = (SELECT user_pk FROM api_keys WHERE id = $1)
+			AND NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.user_pk = users.pk AND k.last_used_at > $2)`
+	if _, err := tx.ExecContext(ctx, count, string(id), micros(u.first.Add(-away))); err != nil {
+		return fmt.Errorf("count a log-in: %w", err)
+	}
+	const q = `UPDATE api_keys SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1`
+	_, err := tx.ExecContext(ctx, q, micros(u.last), string(id))
+	return err
+}
+
+// maxKeys is how many keys of a user may be in force.
+const maxKeys = 100
 
 // CreateKey makes a key for a user of the workspace; a zero expires means
 // never. It returns the key and the secret, which is kept nowhere.
+// UsageLimitExceeded when the user has maxKeys in force.
 func (s *Store) CreateKey(ctx context.Context, ws shoal.WorkspaceID, user shoal.UserID, name string, scope shoal.Scope, expires time.Time) (k shoal.Key, secret string, err error) {
 	if scope != shoal.ScopeRead && scope != shoal.ScopeRun && scope != shoal.ScopeAdmin {
 		return k, "", shoal.Invalid("ParamsInvalid", "scope", "scope is %q: want read, run or admin", scope)
 	}
 	secret = newToken()
 	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		k, err = s.createKey(ctx, tx, ws, user, name, scope, expires, secret)
-		return err
+		if k, err = s.createKey(ctx, tx, ws, user, name, scope, expires, secret); err != nil {
+			return err
+		}
+		return s.remember(ctx, tx, shoal.AddedKey{Key: k, Secret: secret})
 	})
 	if err != nil {
 		return shoal.Key{}, "", fmt.Errorf("create key: %w", err)
@@ -203,19 +281,29 @@ func (s *Store) CreateKey(ctx context.Context, ws shoal.WorkspaceID, user shoal.
 
 func (s *Store) createKey(ctx context.Context, tx *sql.Tx, ws shoal.WorkspaceID, user shoal.UserID, name string, scope shoal.Scope, expires time.Time, secret string) (shoal.Key, error) {
 	k := shoal.Key{ID: shoal.NewID[shoal.KeyID](), Hash: sha256.Sum256([]byte(secret))}
-	const whose = `SELECT w.pk, u.pk FROM users u JOIN workspaces w ON w.pk = u.workspace_pk WHERE u.id = $1 AND w.id = $2`
+	whose := `SELECT w.pk, u.pk FROM users u JOIN workspaces w ON w.pk = u.workspace_pk
+		WHERE u.id = $1 AND w.id = $2` + s.db.dialect.forUpdateOf("u")
 	var workspacePK, userPK int64
 	err := tx.QueryRowContext(ctx, whose, string(user), string(ws)).Scan(&workspacePK, &userPK)
 	if errors.Is(err, sql.ErrNoRows) {
-		return k, errUserNotFound
+		return k, shoal.ErrUserNotFound
 	}
 	if err != nil {
 		return k, fmt.Errorf("find user: %w", err)
 	}
+	now := micros(s.now())
+	var inForce int
+	const count = `SELECT COUNT(*) FROM api_keys WHERE user_pk = $1 AND revoked_at = 0 AND (expires_at = 0 OR expires_at > $2)`
+	if err := tx.QueryRowContext(ctx, count, userPK, now).Scan(&inForce); err != nil {
+		return k, fmt.Errorf("count keys: %w", err)
+	}
+	if inForce >= maxKeys {
+		return k, shoal.Business("UsageLimitExceeded", "This user has %d API keys in force, the most there may be: revoke one that is not needed", inForce)
+	}
 	const q = `INSERT INTO api_keys (id, workspace_pk, user_pk, name, hash, prefix, scope, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
 	_, err = tx.ExecContext(ctx, q, string(k.ID), workspacePK, userPK, name, k.Hash[:], secret[:shownToken], string(scope),
-		micros(s.now()), micros(expires))
+		now, micros(expires))
 	if err != nil {
 		return k, err
 	}
@@ -260,13 +348,15 @@ func (s *Store) EnsureKey(ctx context.Context, u shoal.User, token string) (made
 	return made, nil
 }
 
-// RevokeKey ends a key, at once on this machine and within keyLife on others.
-func (s *Store) RevokeKey(ctx context.Context, ws shoal.WorkspaceID, id shoal.KeyID) error {
+// RevokeKey ends a key that f chooses, at once on this machine and within
+// keyLife on others.
+func (s *Store) RevokeKey(ctx context.Context, f shoal.KeyFilter, id shoal.KeyID) error {
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		const q = `UPDATE api_keys SET revoked_at = $1
-			WHERE id = $2 AND revoked_at = 0 AND workspace_pk = (SELECT pk FROM workspaces WHERE id = $3)`
-		res, err := tx.ExecContext(ctx, q, micros(s.now()), string(id), string(ws))
-		if err := oneRow(res, err, shoal.NotFound("KeyDoesNotExist", "key", "Key not found, or revoked already")); err != nil {
+		where, args := keyWhere(f, "", string(id), micros(s.now()))
+		q := `UPDATE api_keys SET revoked_at = $2 WHERE revoked_at = 0 AND id = $1 AND pk IN (
+			SELECT k.pk FROM api_keys k JOIN users u ON u.pk = k.user_pk JOIN workspaces w ON w.pk = k.workspace_pk` + where + `)`
+		res, err := tx.ExecContext(ctx, q, args...)
+		if err := oneRow(res, err, errKeyRevoked); err != nil {
 			return err
 		}
 		s.afterCommit(ctx, s.keys.drop)
@@ -278,11 +368,67 @@ func (s *Store) RevokeKey(ctx context.Context, ws shoal.WorkspaceID, id shoal.Ke
 	return nil
 }
 
-// Keys lists a workspace's keys, newest first, the revoked ones too.
-func (s *Store) Keys(ctx context.Context, ws shoal.WorkspaceID) ([]shoal.Key, error) {
-	keys, err := collect(ctx, s.read, scanKey, keyColumns+` WHERE w.id = $1 ORDER BY k.pk DESC`, string(ws))
-	if err != nil {
-		return nil, fmt.Errorf("list keys: %w", err)
+var errKeyRevoked = shoal.NotFound("KeyDoesNotExist", "key", "API key not found, or revoked already")
+
+// keyWhere returns the WHERE of f's keys, and its arguments behind those given.
+func keyWhere(f shoal.KeyFilter, more string, args ...any) (string, []any) {
+	var all []string
+	add := func(term string, arg any) {
+		args = append(args, arg)
+		all = append(all, strings.ReplaceAll(term, "$", "$"+strconv.Itoa(len(args))))
 	}
-	return keys, nil
+	if f.Workspace != "" {
+		add("w.id = $", string(f.Workspace))
+	}
+	if f.User != "" {
+		add("u.id = $", string(f.User))
+	}
+	if !f.InForce.IsZero() {
+		add("k.revoked_at = 0 AND (k.expires_at = 0 OR k.expires_at > $)", micros(f.InForce))
+	}
+	if more != "" {
+		all = append(all, more)
+	}
+	if len(all) == 0 {
+		return "", args
+	}
+	return " WHERE " + strings.Join(all, " AND "), args
+}
+
+// Keys lists the keys that f chooses, newest first.
+func (s *Store) Keys(ctx context.Context, f shoal.KeyFilter, w shoal.Window) (l shoal.Listing[shoal.Key], err error) {
+	where, args := keyWhere(f, "")
+	const count = `SELECT COUNT(*) FROM api_keys k JOIN users u ON u.pk = k.user_pk JOIN workspaces w ON w.pk = k.workspace_pk`
+	if err := s.read.QueryRowContext(ctx, count+where, args...).Scan(&l.Total); err != nil {
+		return l, fmt.Errorf("count keys: %w", err)
+	}
+	q := keyColumns + where + fmt.Sprintf(` ORDER BY k.pk DESC LIMIT $%d OFFSET $%d`, len(args)+1, len(args)+2)
+	if l.Items, err = collect(ctx, s.read, scanKey, q, append(args, w.Limit, skip(w, l.Total))...); err != nil {
+		return l, fmt.Errorf("list keys: %w", err)
+	}
+	for i := range l.Items {
+		s.seeUse(&l.Items[i])
+	}
+	return l, nil
+}
+
+// Key returns a key that f chooses.
+func (s *Store) Key(ctx context.Context, f shoal.KeyFilter, id shoal.KeyID) (shoal.Key, error) {
+	where, args := keyWhere(f, "k.id = $1", string(id))
+	k, err := scanKey(s.read.QueryRowContext(ctx, keyColumns+where, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		return k, shoal.ErrNoSuchKey
+	}
+	if err != nil {
+		return k, fmt.Errorf("read key: %w", err)
+	}
+	s.seeUse(&k)
+	return k, nil
+}
+
+// seeUse adds what is not written yet.
+func (s *Store) seeUse(k *shoal.Key) {
+	if last, ok := s.keys.lastUse(k.ID); ok {
+		k.LastUsedAt = last
+	}
 }

@@ -245,11 +245,14 @@ func TestStrangersFindNothing(t *testing.T) {
 		if shoal.KindOf(err) != shoal.KindNotFound {
 			t.Errorf("CreateKey for a stranger's user: %v", err)
 		}
-		keys, err := s.Keys(ctx, e.Workspace)
-		if err != nil || len(keys) != 1 {
-			t.Fatalf("%d keys, %v; want 1", len(keys), err)
+		keys, err := s.Keys(ctx, shoal.KeyFilter{Workspace: e.Workspace}, w)
+		if err != nil || len(keys.Items) != 1 {
+			t.Fatalf("%d keys, %v; want 1", len(keys.Items), err)
 		}
-		if err := s.RevokeKey(ctx, ws, keys[0].ID); shoal.KindOf(err) != shoal.KindNotFound {
+		if _, err := s.Key(ctx, shoal.KeyFilter{Workspace: ws}, keys.Items[0].ID); shoal.KindOf(err) != shoal.KindNotFound {
+			t.Errorf("Key: %v", err)
+		}
+		if err := s.RevokeKey(ctx, shoal.KeyFilter{Workspace: ws}, keys.Items[0].ID); shoal.KindOf(err) != shoal.KindNotFound {
 			t.Errorf("RevokeKey: %v", err)
 		}
 		noLists(t, e, ws)

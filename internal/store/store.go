@@ -17,9 +17,6 @@ import (
 	"shoal/internal/jobs"
 )
 
-// schemaVersion is the newest migration's number.
-const schemaVersion = 4
-
 // Store is the database in Shoal's words. Its methods may be called from any
 // goroutine; Serve must be running for pages, claims and leases to go through.
 type Store struct {
@@ -69,6 +66,7 @@ func (s *Store) Serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.writer(ctx) })
 	g.Go(func() error { return s.tend(ctx) })
+	g.Go(func() error { return s.keepUses(ctx) })
 	g.Go(func() error { return s.wal.run(ctx, s) })
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {

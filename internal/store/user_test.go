@@ -10,6 +10,7 @@ import (
 
 	"shoal"
 	"shoal/internal/jobs"
+	"shoal/internal/pgtest"
 	"shoal/internal/store"
 	"shoal/internal/store/storetest"
 )
@@ -95,7 +96,7 @@ func TestGivenKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Store.RevokeKey(ctx, e.Workspace, k.ID); err != nil {
+		if err := e.Store.RevokeKey(ctx, shoal.KeyFilter{Workspace: e.Workspace}, k.ID); err != nil {
 			t.Fatal(err)
 		}
 		if made, err := e.Store.EnsureKey(ctx, u, given); err != nil || made != "" {
@@ -122,16 +123,16 @@ func TestKeys(t *testing.T) {
 				t.Fatalf("%+v, %v", got, err)
 			}
 		}
-		keys, err := e.Store.Keys(ctx, e.Workspace)
-		if err != nil || len(keys) != 2 || keys[0].ID != k.ID || keys[0].LastUsedAt.IsZero() {
+		keys, err := e.Store.Keys(ctx, shoal.KeyFilter{Workspace: e.Workspace}, shoal.Window{Page: 1, Limit: 10})
+		if err != nil || keys.Total != 2 || len(keys.Items) != 2 || keys.Items[0].ID != k.ID || keys.Items[0].LastUsedAt.IsZero() {
 			t.Fatalf("%+v, %v; want the new key first, with its use", keys, err)
 		}
-		if err := e.Store.RevokeKey(ctx, e.Workspace, k.ID); err != nil {
+		if err := e.Store.RevokeKey(ctx, shoal.KeyFilter{Workspace: e.Workspace}, k.ID); err != nil {
 			t.Fatal(err)
 		}
 		_, err = e.Store.KeyByHash(ctx, hash)
 		wantErr(t, "a revoked key", err, shoal.ErrKeyNotFound)
-		if err := e.Store.RevokeKey(ctx, e.Workspace, k.ID); shoal.KindOf(err) != shoal.KindNotFound {
+		if err := e.Store.RevokeKey(ctx, shoal.KeyFilter{Workspace: e.Workspace}, k.ID); shoal.KindOf(err) != shoal.KindNotFound {
 			t.Errorf("revoked twice: %v", err)
 		}
 		_, err = e.Store.KeyByHash(ctx, [32]byte{})
@@ -165,7 +166,7 @@ func TestKeyRevokedElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Store.RevokeKey(t.Context(), e.Workspace, k.ID); err != nil {
+	if err := e.Store.RevokeKey(t.Context(), shoal.KeyFilter{}, k.ID); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(5 * time.Second)
@@ -188,6 +189,164 @@ func TestCreateUser(t *testing.T) {
 		}
 		if _, err := e.Store.CreateUser(t.Context(), shoal.User{Email: "ann"}, "x"); shoal.KindOf(err) != shoal.KindInvalid {
 			t.Errorf("no address: %v", err)
+		}
+	})
+}
+
+// A new user has a workspace and a first key; who is made inactive is refused
+// at once, although their key had just been used, and is let in again later.
+func TestAddUserAndSwitchOff(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
+		ctx := t.Context()
+		ann, err := e.Store.AddUser(ctx, shoal.NewUser{User: shoal.User{Email: "Ann@x.test", LastName: "Lee", ProfileImage: "https://x.test/a.png"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash := sha256.Sum256([]byte(ann.Secret))
+		k, err := e.Store.KeyByHash(ctx, hash)
+		if err != nil || k.UserID != ann.User.ID || k.WorkspaceID != ann.User.WorkspaceID || k.Scope != shoal.ScopeAdmin || k.IsStaff {
+			t.Fatalf("her key: %+v, %v", k, err)
+		}
+		if w, err := e.Store.Workspace(ctx, ann.User.WorkspaceID); err != nil || w.Name != "Ann@x.test" || w.Users != 1 || w.PlanName != "unlimited" {
+			t.Errorf("her workspace: %+v, %v", w, err)
+		}
+		bob, err := e.Store.AddUser(ctx, shoal.NewUser{User: shoal.User{Email: "bob@x.test", WorkspaceID: ann.User.WorkspaceID}})
+		if err != nil || bob.User.WorkspaceID != ann.User.WorkspaceID {
+			t.Fatalf("Bob, who joins her: %+v, %v", bob.User, err)
+		}
+		_, err = e.Store.AddUser(ctx, shoal.NewUser{User: shoal.User{Email: "c@x.test", WorkspaceID: shoal.NewID[shoal.WorkspaceID]()}})
+		wantErr(t, "a workspace that is none", err, shoal.ErrWorkspaceNotFound)
+		no, yes := false, true
+		if u, err := e.Store.UpdateUser(ctx, ann.User.ID, shoal.UserPatch{IsActive: &no, FirstName: &ann.User.LastName}); err != nil || u.IsActive || u.FirstName != "Lee" || u.LastName != "Lee" {
+			t.Fatalf("switched off: %+v, %v", u, err)
+		}
+		_, err = e.Store.KeyByHash(ctx, hash)
+		wantErr(t, "her key when she is off", err, shoal.ErrKeyNotFound)
+		if _, err := e.Store.KeyByHash(ctx, sha256.Sum256([]byte(bob.Secret))); err != nil {
+			t.Errorf("Bob's key: %v", err)
+		}
+		if _, err := e.Store.UpdateUser(ctx, ann.User.ID, shoal.UserPatch{IsActive: &yes, IsStaff: &yes}); err != nil {
+			t.Fatal(err)
+		}
+		if k, err := e.Store.KeyByHash(ctx, hash); err != nil || !k.IsStaff {
+			t.Errorf("her key when she is back, as staff: %+v, %v", k, err)
+		}
+		taken := "BOB@x.test"
+		if _, err := e.Store.UpdateUser(ctx, ann.User.ID, shoal.UserPatch{Email: &taken}); shoal.KindOf(err) != shoal.KindConflict {
+			t.Errorf("Bob's email: %v", err)
+		}
+	})
+}
+
+// The server is never left without a member of staff, whichever way.
+func TestLastStaffUserStays(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
+		no := false
+		for name, p := range map[string]shoal.UserPatch{"off": {IsActive: &no}, "no staff": {IsStaff: &no}} {
+			if _, err := e.Store.UpdateUser(t.Context(), e.User, p); shoal.CodeOf(err) != "LastStaffUser" {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := e.Store.AddUser(t.Context(), shoal.NewUser{User: shoal.User{Email: "two@x.test", IsStaff: true}}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Store.UpdateUser(t.Context(), e.User, shoal.UserPatch{IsStaff: &no}); err != nil {
+			t.Errorf("with another: %v", err)
+		}
+	})
+}
+
+// A page of users is chosen by workspace and a part of the email, whose signs
+// mean themselves.
+func TestUsersAreFound(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
+		for _, email := range []string{"a_1@x.test", "ab1@x.test", "b%1@x.test"} {
+			if _, err := e.Store.AddUser(t.Context(), shoal.NewUser{User: shoal.User{Email: email}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, c := range []struct {
+			f    shoal.UserFilter
+			want int64
+		}{{shoal.UserFilter{}, 4}, {shoal.UserFilter{Email: "A_1"}, 1}, {shoal.UserFilter{Email: "%"}, 1}, {shoal.UserFilter{Workspace: e.Workspace}, 1}, {shoal.UserFilter{Workspace: e.Workspace, Email: "a_1"}, 0}} {
+			l, err := e.Store.Users(t.Context(), c.f, shoal.Window{Page: 1, Limit: 2})
+			if err != nil || l.Total != c.want || int64(len(l.Items)) != min(c.want, 2) {
+				t.Errorf("%+v: %d of %d, %v; want %d", c.f, len(l.Items), l.Total, err, c.want)
+			}
+		}
+		l, err := e.Store.Workspaces(t.Context(), shoal.Window{Page: 2, Limit: 3})
+		if err != nil || l.Total != 4 || len(l.Items) != 1 || l.Items[0].ID != e.Workspace {
+			t.Errorf("workspaces: %+v, %v", l, err)
+		}
+		if w, err := e.Store.RenameWorkspace(t.Context(), e.Workspace, "Ours"); err != nil || w.Name != "Ours" {
+			t.Errorf("renamed: %+v, %v", w, err)
+		}
+	})
+}
+
+// Uses are written behind the requests; half an hour without one makes the
+// next a log-in, whichever key it comes with.
+func TestUsesAreCounted(t *testing.T) {
+	for _, dialect := range []store.Dialect{store.SQLite, store.Postgres} {
+		t.Run(string(dialect), func(t *testing.T) {
+			t.Parallel()
+			now := time.Now().UTC().Truncate(time.Second)
+			o := store.Options{DataDir: t.TempDir(), Now: func() time.Time { return now }}
+			if dialect == store.Postgres {
+				o.DatabaseURL = pgtest.Database(t)
+			}
+			e := storetest.New(t, o)
+			other, secret, err := e.Store.CreateKey(t.Context(), e.Workspace, e.User, "other", shoal.ScopeRead, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, c := range []struct {
+				after  time.Duration
+				secret string
+				want   int
+			}{{0, e.Key, 1}, {29 * time.Minute, secret, 1}, {29 * time.Minute, e.Key, 1}, {31 * time.Minute, secret, 2}} {
+				now = now.Add(c.after)
+				if _, err := e.Store.KeyByHash(t.Context(), sha256.Sum256([]byte(c.secret))); err != nil {
+					t.Fatal(err)
+				}
+				e.Reopen(t)
+				if u, err := e.Store.User(t.Context(), e.Workspace, e.User); err != nil || u.LoginCount != c.want {
+					t.Errorf("use %d: %d log-ins, %v; want %d", i, u.LoginCount, err, c.want)
+				}
+			}
+			if k, err := e.Store.Key(t.Context(), shoal.KeyFilter{}, other.ID); err != nil || !k.LastUsedAt.Equal(now) {
+				t.Errorf("last used %v, %v; want %v", k.LastUsedAt, err, now)
+			}
+		})
+	}
+}
+
+// A user may have a hundred keys in force; expired and revoked ones are free.
+func TestKeysAreBounded(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
+		create := func(expires time.Time) (shoal.Key, error) {
+			k, _, err := e.Store.CreateKey(t.Context(), e.Workspace, e.User, "k", shoal.ScopeRead, expires)
+			return k, err
+		}
+		var last shoal.Key
+		for i := range 99 { // and the one that is there
+			var err error
+			if last, err = create(time.Time{}); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+		if _, err := create(time.Time{}); shoal.CodeOf(err) != "UsageLimitExceeded" {
+			t.Errorf("one more: %v", err)
+		}
+		if err := e.Store.RevokeKey(t.Context(), shoal.KeyFilter{User: e.User}, last.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := create(time.Time{}); err != nil {
+			t.Errorf("in the place of a revoked one: %v", err)
+		}
+		l, err := e.Store.Keys(t.Context(), shoal.KeyFilter{User: e.User, InForce: time.Now()}, shoal.Window{Page: 1, Limit: 100})
+		if err != nil || l.Total != 100 || len(l.Items) != 100 {
+			t.Errorf("%d of %d in force, %v", len(l.Items), l.Total, err)
 		}
 	})
 }
