@@ -111,10 +111,16 @@ func (c *Client) RunStats(ctx context.Context, id string) (*RunStats, error) {
 	return &s, c.do(ctx, http.MethodGet, "/runs/"+url.PathEscape(id)+"/stats", nil, nil, &s)
 }
 
-// RunLog lists a run's requests and notes, newest first.
+// RunLog lists all that happened to a run, newest first.
 func (c *Client) RunLog(ctx context.Context, id string, w Window) (*Page[LogEntry], error) {
 	var p Page[LogEntry]
 	return &p, c.do(ctx, http.MethodGet, "/runs/"+url.PathEscape(id)+"/log", w.values(), nil, &p)
+}
+
+// RunTimeline lists the changes of a run's state, oldest first.
+func (c *Client) RunTimeline(ctx context.Context, id string, w Window) (*Page[LogEntry], error) {
+	var p Page[LogEntry]
+	return &p, c.do(ctx, http.MethodGet, "/runs/"+url.PathEscape(id)+"/timeline", w.values(), nil, &p)
 }
 
 // AbortRun ends a run; what it collected is exported.

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"strings"
 	"time"
 
 	"shoal/client"
@@ -10,17 +10,18 @@ import (
 
 // runCmd holds the verbs of runs.
 type runCmd struct {
-	Ls     runLs     `cmd:"" help:"List runs, newest first."`
-	Show   runShow   `cmd:"" help:"Show a run, as the API answers."`
-	Start  runStart  `cmd:"" help:"Start a run of a squid."`
-	Watch  runWatch  `cmd:"" help:"Follow a run until it ends."`
-	Stats  runStats  `cmd:"" help:"Show a run's live progress."`
-	Log    runLog    `cmd:"" help:"Show a run's requests and failures, newest first."`
-	Pause  runPause  `cmd:"" help:"Pause a run."`
-	Resume runResume `cmd:"" help:"Let a paused run go on."`
-	Abort  runAbort  `cmd:"" help:"End a run; what it collected is exported."`
-	Export runExport `cmd:"" help:"Make a run's export file anew."`
-	Rm     runRm     `cmd:"" help:"Delete an ended run with its results."`
+	Ls       runLs       `cmd:"" help:"List runs, newest first."`
+	Show     runShow     `cmd:"" help:"Show a run, as the API answers."`
+	Start    runStart    `cmd:"" help:"Start a run of a squid."`
+	Watch    runWatch    `cmd:"" help:"Follow a run until it ends."`
+	Stats    runStats    `cmd:"" help:"Show a run's live progress."`
+	Log      runLog      `cmd:"" help:"Show all that happened to a run, newest first."`
+	Timeline runTimeline `cmd:"" help:"Show when a run changed its state, why, and who brought it about."`
+	Pause    runPause    `cmd:"" help:"Pause a run."`
+	Resume   runResume   `cmd:"" help:"Let a paused run go on."`
+	Abort    runAbort    `cmd:"" help:"End a run; what it collected is exported."`
+	Export   runExport   `cmd:"" help:"Make a run's export file anew."`
+	Rm       runRm       `cmd:"" help:"Delete an ended run with its results."`
 }
 
 // runArg names the run that a verb acts on.
@@ -183,12 +184,29 @@ func (c *runLog) Run(ctx context.Context, o *output) error {
 	}
 	return listing(o, c.JSON, p, []string{"AT", "KIND", "STATUS", "WHAT"}, func(e client.LogEntry) []string {
 		what := cell(e["url"])
-		for _, k := range []string{"error", "message"} {
-			if s := cell(e[k]); s != "" {
-				what = fmt.Sprintf("%s  %s", s, what)
-			}
+		if s := cell(e["message"]); s != "" {
+			what = strings.TrimSpace(s + "  " + what)
 		}
 		return []string{cell(e["at"]), cell(e["kind"]), cell(e["status"]), what}
+	})
+}
+
+type runTimeline struct {
+	runArg
+	pageFlags
+}
+
+func (c *runTimeline) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	p, err := api.RunTimeline(ctx, c.ID, c.window())
+	if err != nil {
+		return err
+	}
+	return listing(o, c.JSON, p, []string{"AT", "STATUS", "REASON", "BY", "WHAT"}, func(e client.LogEntry) []string {
+		return []string{cell(e["at"]), cell(e["status"]), cell(e["done_reason"]), cell(e["actor"]), cell(e["message"])}
 	})
 }
 

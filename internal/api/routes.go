@@ -92,6 +92,7 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/runs/{id}/stats", scope: read, class: classRuns, handle: a.runStats},
 		{method: get, path: "/v1/runs/{id}/tasks", scope: read, class: classRunTasks, handle: a.tasksOfRun},
 		{method: get, path: "/v1/runs/{id}/log", scope: read, class: classRuns, handle: a.runLog},
+		{method: get, path: "/v1/runs/{id}/timeline", scope: read, class: classRuns, handle: a.runTimeline},
 		{method: get, path: "/v1/runs/{id}/events", scope: read, class: classRuns, handle: a.runEvents},
 		{method: get, path: "/v1/runs/{id}/credits", scope: read, class: classRuns, handle: a.runCredits},
 		{method: get, path: "/v1/runs/{id}/download", scope: read, class: classRuns, handle: a.runDownload, shared: true},

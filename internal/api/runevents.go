@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -20,45 +19,6 @@ const (
 	// tailEvents is how much of the log a new stream begins with.
 	tailEvents = 200
 )
-
-func (a *API) runLog(c *call) error {
-	run, err := id32[shoal.RunID](c, shoal.ErrRunNotFound)
-	if err != nil {
-		return err
-	}
-	q, err := c.query()
-	if err != nil {
-		return err
-	}
-	w, err := window(q)
-	if err != nil {
-		return err
-	}
-	l, err := a.store.RunLog(c.ctx(), c.ws, run, w)
-	if err != nil {
-		return err
-	}
-	return sendList(c, l, w, appendEvent)
-}
-
-// appendEvent appends an entry of a run's history: its own members, then those
-// of its payload.
-func appendEvent(b []byte, e *shoal.Event) []byte {
-	b = append(b, `{"seq":`...)
-	b = strconv.AppendInt(b, e.Seq, 10)
-	b = append(b, `,"kind":`...)
-	b = appendString(b, string(e.Kind))
-	b = append(b, `,"at":`...)
-	b = appendTimeOrNull(b, e.At)
-	b = append(b, `,"actor":`...)
-	b = appendStringOrNull(b, e.Actor)
-	payload := bytes.TrimSpace(e.Payload)
-	if len(payload) > 2 && payload[0] == '{' {
-		b = append(b, ',')
-		b = append(b, payload[1:len(payload)-1]...)
-	}
-	return append(b, '}')
-}
 
 // runEvents streams a run's history as server-sent events: status, log and
 // progress. An event's id is its sequence number; a client that comes back with

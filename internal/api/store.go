@@ -118,8 +118,10 @@ type RunStore interface {
 	RunTasks(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (shoal.Listing[shoal.RunTask], error)
 	// Events returns events of a run with Seq > after, oldest first, of the given kinds (none: all).
 	Events(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, after int64, limit int, kinds ...shoal.EventKind) ([]shoal.Event, error)
-	// RunLog lists requests and notes, newest first.
+	// RunLog lists all that happened to a run, newest first.
 	RunLog(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (shoal.Listing[shoal.Event], error)
+	// RunTimeline lists the changes of a run's state, oldest first.
+	RunTimeline(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (shoal.Listing[shoal.Event], error)
 	// RunCredits returns what each function of a run cost, highest first.
 	RunCredits(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID) ([]shoal.FunctionCredits, error)
 	// DeleteRun deletes an ended run with its results; Conflict while it is active.

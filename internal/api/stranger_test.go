@@ -67,6 +67,7 @@ func TestAStrangerFindsNothing(t *testing.T) {
 			{"GET", "/v1/runs/" + run + "/stats", "", "RunDoesNotExist"},
 			{"GET", "/v1/runs/" + run + "/tasks", "", "RunDoesNotExist"},
 			{"GET", "/v1/runs/" + run + "/log", "", "RunDoesNotExist"},
+			{"GET", "/v1/runs/" + run + "/timeline", "", "RunDoesNotExist"},
 			{"GET", "/v1/runs/" + run + "/events", "", "RunDoesNotExist"},
 			{"GET", "/v1/runs/" + run + "/credits", "", "RunDoesNotExist"},
 			{"GET", "/v1/runs/" + run + "/download", "", "RunDoesNotExist"},

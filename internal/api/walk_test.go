@@ -194,6 +194,7 @@ func (w *world) walkRun(squid string) string {
 	if n := len(w.get("/v1/runs/" + run + "/log?limit=100").data()); n < 20 {
 		w.t.Errorf("%d entries in the log", n)
 	}
+	w.timeline(run, "pending", "running", "uploading", "done")
 	w.get("/v1/runs/" + run + "/credits")
 	if n := len(w.get("/v1/runs?squid=" + squid).data()); n != 1 {
 		w.t.Errorf("%d runs", n)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -310,6 +311,24 @@ func (w *world) ended(run string) *answer {
 			return a
 		}
 	}
+}
+
+// timeline checks which states a run went through, and that each change says why.
+func (w *world) timeline(run string, states ...string) []any {
+	w.t.Helper()
+	line := w.get("/v1/runs/" + run + "/timeline").data()
+	var got []string
+	for _, e := range line {
+		entry := e.(map[string]any)
+		got = append(got, entry["status"].(string))
+		if entry["message"] == "" || entry["actor"] == nil || entry["at"] == nil {
+			w.t.Errorf("an entry of the timeline says too little: %v", entry)
+		}
+	}
+	if !slices.Equal(got, states) {
+		w.t.Errorf("the run went through %v, want %v", got, states)
+	}
+	return line
 }
 
 // spec is openapi.yaml, and which of its operations have succeeded.

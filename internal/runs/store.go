@@ -19,7 +19,7 @@ type Store interface {
 	// ErrRunNotFound for everything else.
 	Squid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) (shoal.Squid, error)
 	Run(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID) (shoal.Run, error)
-	// RunLog lists requests and notes, newest first.
+	// RunLog lists all that happened to a run, newest first.
 	RunLog(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (shoal.Listing[shoal.Event], error)
 	// RunByID returns a run by id alone; only the engine may call it.
 	RunByID(ctx context.Context, id shoal.RunID) (shoal.Run, error)

@@ -278,8 +278,9 @@ func TestPlansOfHotQueries(t *testing.T) {
 		"key":       {text: keyQuery, args: []any{[]byte("hash")}, want: []string{"k USING INDEX sqlite_autoindex_api_keys_2 (hash=?)"}},
 		"run tasks": {text: runTaskPage, args: []any{1, 2, 50}, want: []string{"rt USING PRIMARY KEY (run_pk=? AND seq<?)"}},
 		"run log":   {text: logPage, args: []any{1, 2, 50}, want: []string{"run_events USING PRIMARY KEY (run_pk=? AND seq<?)"}},
-		"what is not of the log": {text: logOthers, args: []any{1, 2}, want: []string{
-			"run_events USING COVERING INDEX run_events_notable (run_pk=? AND kind=? AND seq<?)"}},
+		"timeline": {text: timelinePage, args: []any{1, 50, 0}, want: []string{
+			"run_events USING PRIMARY KEY (run_pk=? AND seq=?)",
+			"run_events USING COVERING INDEX run_events_notable (run_pk=? AND kind=?)"}},
 		"events": {text: eventsOfKind, args: []any{1, "status", 2, 50},
 			want: []string{"run_events USING PRIMARY KEY (run_pk=? AND seq=?)",
 				"run_events USING COVERING INDEX run_events_notable (run_pk=? AND kind=? AND seq>?)"}},

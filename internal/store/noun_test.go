@@ -196,13 +196,14 @@ func TestStrangersFindNothing(t *testing.T) {
 			wantErr(t, name, f(), shoal.ErrSquidNotFound)
 		}
 		runErrs := map[string]func() error{
-			"Run":        func() error { _, err := s.Run(ctx, ws, run.ID); return err },
-			"SharedRun":  func() error { _, err := s.SharedRun(ctx, run.ID); return err },
-			"RunTasks":   func() error { _, err := s.RunTasks(ctx, ws, run.ID, w); return err },
-			"Events":     func() error { _, err := s.Events(ctx, ws, run.ID, 0, 10); return err },
-			"RunLog":     func() error { _, err := s.RunLog(ctx, ws, run.ID, w); return err },
-			"RunCredits": func() error { _, err := s.RunCredits(ctx, ws, run.ID); return err },
-			"DeleteRun":  func() error { return s.DeleteRun(ctx, ws, run.ID) },
+			"Run":         func() error { _, err := s.Run(ctx, ws, run.ID); return err },
+			"SharedRun":   func() error { _, err := s.SharedRun(ctx, run.ID); return err },
+			"RunTasks":    func() error { _, err := s.RunTasks(ctx, ws, run.ID, w); return err },
+			"Events":      func() error { _, err := s.Events(ctx, ws, run.ID, 0, 10); return err },
+			"RunLog":      func() error { _, err := s.RunLog(ctx, ws, run.ID, w); return err },
+			"RunTimeline": func() error { _, err := s.RunTimeline(ctx, ws, run.ID, w); return err },
+			"RunCredits":  func() error { _, err := s.RunCredits(ctx, ws, run.ID); return err },
+			"DeleteRun":   func() error { return s.DeleteRun(ctx, ws, run.ID) },
 			"Results": func() error {
 				_, err := s.Results(ctx, shoal.ResultQuery{Workspace: ws, Run: run.ID}, w)
 				return err

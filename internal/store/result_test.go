@@ -225,7 +225,7 @@ func TestRunLists(t *testing.T) {
 	})
 }
 
-// The log leaves out changes of state and keeps its places for all that; events
+// The log has all that happened, the timeline the changes of state alone; events
 // of a kind are found among any number of others.
 func TestRunLogAndEvents(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
@@ -266,12 +266,23 @@ func TestRunLogAndEvents(t *testing.T) {
 		log := pages(t, 7, func(w shoal.Window) (shoal.Listing[shoal.Event], error) {
 			return e.Store.RunLog(ctx, e.Workspace, r.ID, w)
 		})
-		if len(log) != 38 {
-			t.Fatalf("%d entries of the log, want 38", len(log))
+		if len(log) != len(all) {
+			t.Fatalf("%d entries of the log, want %d", len(log), len(all))
 		}
 		for i, ev := range log {
-			if ev.Kind == shoal.EventStatus || i > 0 && ev.Seq >= log[i-1].Seq {
+			if ev.Seq != int64(len(all)-i) {
 				t.Fatalf("entry %d of the log: %+v", i, ev)
+			}
+		}
+		line := pages(t, 3, func(w shoal.Window) (shoal.Listing[shoal.Event], error) {
+			return e.Store.RunTimeline(ctx, e.Workspace, r.ID, w)
+		})
+		if len(line) != count[shoal.EventStatus] {
+			t.Fatalf("%d entries of the timeline, want %d", len(line), count[shoal.EventStatus])
+		}
+		for i, ev := range line {
+			if ev.Kind != shoal.EventStatus || i > 0 && ev.Seq <= line[i-1].Seq {
+				t.Fatalf("entry %d of the timeline: %+v", i, ev)
 			}
 		}
 		for kinds, want := range map[*[]shoal.EventKind]int{

@@ -154,32 +154,36 @@ func (s *Store) events(ctx context.Context, runPK, after int64, limit int, kinds
 }
 
 const (
-	logOthers = `SELECT seq FROM run_events
-		WHERE run_pk = $1 AND kind <> 'request' AND kind = 'status' AND seq <= $2 ORDER BY seq DESC`
-	logPage = eventQuery + ` AND seq <= $2 AND kind <> 'status' ORDER BY seq DESC LIMIT $3`
+	logPage      = eventQuery + ` AND seq <= $2 ORDER BY seq DESC LIMIT $3`
+	timelineSize = `SELECT COUNT(*) FROM run_events WHERE run_pk = $1 AND kind <> 'request' AND kind = 'status'`
+	timelinePage = eventQuery + ` AND seq IN (SELECT seq FROM run_events
+		WHERE run_pk = $1 AND kind <> 'request' AND kind = 'status' ORDER BY seq LIMIT $2 OFFSET $3) ORDER BY seq`
 )
 
-// RunLog lists requests and notes, newest first.
+// RunLog lists all that happened to a run, newest first.
 func (s *Store) RunLog(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (l shoal.Listing[shoal.Event], err error) {
 	r, err := s.Run(ctx, ws, run)
 	if err != nil {
 		return l, err
 	}
-	// Events are dense and nearly all of them belong to the log, so the place of
-	// a page is found by passing over the few that do not.
-	statuses, err := collect(ctx, s.read, scanInt, logOthers, r.PK, r.EventSeq)
+	l.Total = r.EventSeq // dense
+	if l.Items, err = collect(ctx, s.read, scanEvent, logPage, r.PK, l.Total-skip(w, l.Total), w.Limit); err != nil {
+		return l, fmt.Errorf("read the run's log: %w", err)
+	}
+	return l, nil
+}
+
+// RunTimeline lists the changes of a run's state, oldest first: few, beside its requests.
+func (s *Store) RunTimeline(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (l shoal.Listing[shoal.Event], err error) {
+	r, err := s.Run(ctx, ws, run)
 	if err != nil {
-		return l, fmt.Errorf("read the run's log: %w", err)
+		return l, err
 	}
-	l.Total = r.EventSeq - int64(len(statuses))
-	from := r.EventSeq - skip(w, l.Total)
-	for _, seq := range statuses {
-		if seq >= from {
-			from--
-		}
+	if err := s.read.QueryRowContext(ctx, timelineSize, r.PK).Scan(&l.Total); err != nil {
+		return l, fmt.Errorf("count the run's changes of state: %w", err)
 	}
-	if l.Items, err = collect(ctx, s.read, scanEvent, logPage, r.PK, from, w.Limit); err != nil {
-		return l, fmt.Errorf("read the run's log: %w", err)
+	if l.Items, err = collect(ctx, s.read, scanEvent, timelinePage, r.PK, w.Limit, skip(w, l.Total)); err != nil {
+		return l, fmt.Errorf("read the run's changes of state: %w", err)
 	}
 	return l, nil
 }
