@@ -4,106 +4,12 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	"shoal"
 	"shoal/internal/api"
 )
-
-// TestAStrangerFindsNothing asks every route that names something of another
-// workspace for it: the answer is 404, as if it were not there, lists hold
-// nothing of it, and the owner's things stay as they were.
-func TestAStrangerFindsNothing(t *testing.T) {
-	each(t, func(t *testing.T, w *world) {
-		squid := w.ok(200, "POST", "/v1/squids", `{"crawler":"website","name":"mine"}`).str("id")
-		added := w.ok(200, "POST", "/v1/tasks", fmt.Sprintf(`{"squid":%q,"tasks":[{"url":%q}]}`, squid, site(t, 3, nil)+"/0"))
-		task := added.json["tasks"].([]any)[0].(map[string]any)["id"].(string)
-		run := w.ok(200, "POST", "/v1/runs", fmt.Sprintf(`{"squid":%q}`, squid)).str("id")
-		w.ended(run)
-		own := w.ok(201, "POST", "/v1/crawlers", ownPages).str("id")
-		before := string(w.get("/v1/squids/" + squid).body)
-
-		other, err := w.Store.CreateUser(t.Context(), shoal.User{Email: "stranger@shoal.test"}, "other")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, key, err := w.Store.CreateKey(t.Context(), other.WorkspaceID, other.ID, "other", shoal.ScopeAdmin, time.Time{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ask := func(method, path, body string) *answer {
-			q := request{method: method, path: path, header: map[string]string{"Authorization": "Token " + key}}
-			if body != "" {
-				q.body = body
-			}
-			return w.do(q)
-		}
-		inSquid := fmt.Sprintf(`{"squid":%q}`, squid)
-		for _, c := range []struct{ method, path, body, code string }{
-			{"GET", "/v1/squids/" + squid, "", "SquidDoesNotExistException"},
-			{"POST", "/v1/squids/" + squid, `{"name":"stolen"}`, "SquidDoesNotExistException"},
-			{"POST", "/v1/squids/" + squid + "/empty", `{"type":"url"}`, "SquidDoesNotExistException"},
-			{"DELETE", "/v1/squids/" + squid, "", "SquidDoesNotExistException"},
-			{"GET", "/v1/squids/" + squid + "/chain", "", "SquidDoesNotExistException"},
-			{"DELETE", "/v1/squids/" + squid + "/chain", "", "SquidDoesNotExistException"},
-			{"POST", "/v1/delivery?squid=" + squid, `{"email":"a@b.example","notifications":true}`, "SquidDoesNotExistException"},
-			{"POST", "/v1/tasks", fmt.Sprintf(`{"squid":%q,"tasks":[{"url":"https://a.example/"}]}`, squid), "SquidDoesNotExistException"},
-			{"GET", "/v1/tasks?squid=" + squid, "", "SquidDoesNotExistException"},
-			{"GET", "/v1/tasks/" + task, "", "TaskDoesNotExist"},
-			{"DELETE", "/v1/tasks/" + task, "", "TaskDoesNotExist"},
-			{"POST", "/v1/runs", inSquid, "SquidDoesNotExistException"},
-			{"GET", "/v1/runs?squid=" + squid, "", "SquidDoesNotExistException"},
-			{"GET", "/v1/runs/" + run, "", "RunDoesNotExist"},
-			{"GET", "/v1/runs/" + run + "?wait=1", "", "RunDoesNotExist"},
-			{"DELETE", "/v1/runs/" + run, "", "RunDoesNotExist"},
-			{"POST", "/v1/runs/" + run + "/abort", "", "RunDoesNotExist"},
-			{"POST", "/v1/runs/" + run + "/pause", "", "RunDoesNotExist"},
-			{"POST", "/v1/runs/" + run + "/resume", "", "RunDoesNotExist"},
-			{"POST", "/v1/runs/" + run + "/export", "", "RunDoesNotExist"},
-			{"POST", "/v1/runs/" + run + "/share", `{"shared":true}`, "RunDoesNotExist"},
-			{"GET", "/v1/runs/" + run + "/stats", "", "RunDoesNotExist"},
-			{"GET", "/v1/runs/" + run + "/tasks", "", "RunDoesNotExist"},
-			{"GET", "/v1/runs/" + run + "/log", "", "RunDoesNotExist"},
-			{"GET", "/v1/runs/" + run + "/timeline", "", "RunDoesNotExist"},
-			{"GET", "/v1/runs/" + run + "/events", "", "RunDoesNotExist"},
-			{"GET", "/v1/runs/" + run + "/credits", "", "RunDoesNotExist"},
-			{"GET", "/v1/runs/" + run + "/download", "", "RunDoesNotExist"},
-			{"GET", "/v1/runtasks?run=" + run, "", "RunDoesNotExist"},
-			{"GET", "/v1/results?run=" + run, "", "RunDoesNotExist"},
-			{"GET", "/v1/results?squid=" + squid, "", "SquidDoesNotExistException"},
-			{"GET", "/v1/crawlers/" + own, "", "ModuleNotFound"},
-			{"GET", "/v1/crawlers/my-pages", "", "ModuleNotFound"},
-			{"GET", "/v1/crawlers/" + own + "/params", "", "ModuleNotFound"},
-			{"GET", "/v1/crawlers/" + own + "/attributes", "", "ModuleNotFound"},
-			{"PUT", "/v1/crawlers/" + own, ownPages, "ModuleNotFound"},
-			{"DELETE", "/v1/crawlers/" + own, "", "ModuleNotFound"},
-			{"POST", "/v1/crawlers/" + own + "/try", `{"task":{"url":"https://a.example/"}}`, "ModuleNotFound"},
-			{"POST", "/v1/squids", fmt.Sprintf(`{"crawler":%q}`, own), "ModuleNotFound"},
-			{"POST", "/v1/squids", `{"crawler":"my-pages"}`, "ModuleNotFound"},
-		} {
-			if a := ask(c.method, c.path, c.body); a.status != http.StatusNotFound || a.code() != c.code {
-				t.Errorf("%s %s: %d %s, want 404 %s", c.method, c.path, a.status, a.body, c.code)
-			}
-		}
-		if n, all := len(ask("GET", "/v1/crawlers", "").data()), len(w.get("/v1/crawlers").data()); n != all-1 {
-			t.Errorf("a stranger sees %d crawlers, the owner %d", n, all)
-		}
-		for _, path := range []string{"/v1/squids", "/v1/runs", "/v1/accounts"} {
-			if n := len(ask("GET", path, "").data()); n != 0 {
-				t.Errorf("GET %s shows a stranger %d entries", path, n)
-			}
-		}
-		if after := string(w.get("/v1/squids/" + squid).body); after != before {
-			t.Errorf("the squid is now\n%s\nand was\n%s", after, before)
-		}
-		if n := len(w.get("/v1/results?run=" + run).data()); n != 3 {
-			t.Errorf("%d results are left of 3", n)
-		}
-	})
-}
 
 // TestNoBodyIsTooStrange sends every JSON route bodies of every wrong shape
 // there is: the answer is never a fault of ours.
