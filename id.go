@@ -21,6 +21,7 @@ type (
 	AccountID   string
 	SyncID      string
 	ChainID     string
+	DeliveryID  string
 )
 
 // NewID returns a fresh UUIDv7 as 32 lower-case hexadecimal characters; ids

@@ -21,6 +21,7 @@ import (
 	"shoal/internal/blob"
 	"shoal/internal/crawl"
 	"shoal/internal/crawler"
+	"shoal/internal/deliver"
 	"shoal/internal/fetch"
 	"shoal/internal/jobs"
 	"shoal/internal/runs"
@@ -31,14 +32,15 @@ import (
 
 // platformFlags configure the platform that a verb opens in its process.
 type platformFlags struct {
-	Data                string `help:"Data directory; ./shoal-data unless given." default:"./shoal-data" env:"SHOAL_DATA" type:"path" placeholder:"DIR"`
-	Database            string `help:"PostgreSQL URL; without it SQLite in the data directory." env:"SHOAL_DATABASE" placeholder:"URL"`
-	Crawlers            string `help:"Directory of definitions of your own." env:"SHOAL_CRAWLERS" placeholder:"DIR"`
-	UserAgent           string `help:"User-Agent of requests; name a contact, so that a site's owner can reach you." env:"SHOAL_USER_AGENT" placeholder:"TEXT"`
-	AllowPrivateTargets bool   `help:"Visit private and loopback addresses too." env:"SHOAL_ALLOW_PRIVATE_TARGETS"`
-	SecretKey           string `help:"Key that seals secrets at rest (64 hexadecimal characters); without it the data directory's." env:"SHOAL_SECRET_KEY" placeholder:"KEY"`
-	MinFree             int64  `help:"Pause runs when the disk has less than this many MiB free; 0: never." default:"256" env:"SHOAL_MIN_FREE" placeholder:"MIB"`
-	Verbose             bool   `help:"Log what happens inside." short:"v"`
+	Data                string        `help:"Data directory; ./shoal-data unless given." default:"./shoal-data" env:"SHOAL_DATA" type:"path" placeholder:"DIR"`
+	Database            string        `help:"PostgreSQL URL; without it SQLite in the data directory." env:"SHOAL_DATABASE" placeholder:"URL"`
+	Crawlers            string        `help:"Directory of definitions of your own." env:"SHOAL_CRAWLERS" placeholder:"DIR"`
+	UserAgent           string        `help:"User-Agent of requests; name a contact, so that a site's owner can reach you." env:"SHOAL_USER_AGENT" placeholder:"TEXT"`
+	AllowPrivateTargets bool          `help:"Visit private and loopback addresses too." env:"SHOAL_ALLOW_PRIVATE_TARGETS"`
+	DeliveryFlags       deliveryFlags `embed:""`
+	SecretKey           string        `help:"Key that seals secrets at rest (64 hexadecimal characters); without it the data directory's." env:"SHOAL_SECRET_KEY" placeholder:"KEY"`
+	MinFree             int64         `help:"Pause runs when the disk has less than this many MiB free; 0: never." default:"256" env:"SHOAL_MIN_FREE" placeholder:"MIB"`
+	Verbose             bool          `help:"Log what happens inside." short:"v"`
 }
 
 // config turns the flags into a platform's configuration.
@@ -81,6 +83,7 @@ type platform struct {
 	runs     *runs.Service
 	fetcher  *fetch.Fetcher
 	blobs    *blob.Dir
+	deliver  *deliver.Service
 	api      *api.API
 	importer *api.Importer
 	user     shoal.User
@@ -202,8 +205,9 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 		return err
 	}
 	p.importer = &api.Importer{Store: p.store, Catalogue: shown, Blob: p.blobs}
+	p.deliver = p.newDeliver(keys)
 	p.api = api.New(api.Options{
-		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: shown, Seal: keys, Blob: p.blobs,
+		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: shown, Deliver: p.deliver, Seal: keys, Blob: p.blobs,
 		PublicURL: p.cfg.publicURL, TrustedProxies: p.cfg.proxies, Version: version,
 		Limits: p.cfg.limits, Logger: p.cfg.log, Stopping: p.stopping,
 	})

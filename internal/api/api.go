@@ -31,6 +31,7 @@ type Options struct {
 	Store     Store
 	Runs      Runs
 	Catalogue Catalogue
+	Deliver   Deliverer
 	Seal      *seal.Keyring
 	Blob      blob.Store
 	// Now is the clock; nil: time.Now.
@@ -59,6 +60,7 @@ type API struct {
 	store     Store
 	runs      Runs
 	catalogue Catalogue
+	deliver   Deliverer
 	seal      *seal.Keyring
 	blob      blob.Store
 	now       Now
@@ -83,7 +85,7 @@ type API struct {
 // New returns the API.
 func New(o Options) *API {
 	a := &API{
-		store: o.Store, runs: o.Runs, catalogue: o.Catalogue, seal: o.Seal, blob: o.Blob,
+		store: o.Store, runs: o.Runs, catalogue: o.Catalogue, deliver: o.Deliver, seal: o.Seal, blob: o.Blob,
 		now: o.Now, publicURL: strings.TrimSuffix(o.PublicURL, "/"), proxies: o.TrustedProxies,
 		version: o.Version, log: o.Logger, stopping: o.Stopping, bodyTimeout: o.BodyTimeout,
 	}

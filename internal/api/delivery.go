@@ -1,27 +1,24 @@
 package api
 
 import (
+	"crypto/rand"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
+	"time"
 
 	"shoal"
+	"shoal/internal/deliver"
 )
 
 // channel is one way that results are delivered.
 type channel struct {
+	name    shoal.Channel
 	key     string // of the request and of the answer
-	purpose string // that its config is sealed for
 	secrets []string
-	part    func(*shoal.DeliveryConfig) *[]byte
 	read    func(*fields) map[string]any
 	unset   map[string]any // what the squid shows before it is set
 }
-
-// notYetOn says plainly what a stored delivery does in this version.
-const notYetOn = "The delivery is stored; sending is not yet on in this version"
-
-const channelEmail = "email"
 
 // The keys of the channels.
 const (
@@ -33,25 +30,15 @@ const (
 )
 
 var channels = []*channel{
-	{channelSheet, "delivery/google_sheet", nil, func(d *shoal.DeliveryConfig) *[]byte { return &d.GoogleSheet }, readSheet,
-		map[string]any{"url": nil, "append": false, "is_active": false}},
-	{channelS3, "delivery/s3", []string{"aws_secret_key"}, func(d *shoal.DeliveryConfig) *[]byte { return &d.S3 }, readS3,
-		map[string]any{"bucket": nil, "target_path": nil, "is_active": false}},
-	{channelSFTP, "delivery/sftp", []string{"password", "private_key"}, func(d *shoal.DeliveryConfig) *[]byte { return &d.SFTP }, readSFTP,
-		map[string]any{"host": nil, "port": 22, "is_active": false}},
-	{channelWebhook, "delivery/webhook", []string{"secret"}, func(d *shoal.DeliveryConfig) *[]byte { return &d.Webhook }, readWebhook,
-		map[string]any{"url": nil, "is_active": false}},
-	{channelSlack, "delivery/slack", nil, func(d *shoal.DeliveryConfig) *[]byte { return &d.Slack }, readSlack,
-		map[string]any{"url": nil, "is_active": false}},
+	{shoal.ChannelSheet, channelSheet, nil, readSheet, map[string]any{"url": nil, "append": false, "is_active": false}},
+	{shoal.ChannelS3, channelS3, []string{"aws_secret_key"}, readS3, map[string]any{"bucket": nil, "target_path": nil, "is_active": false}},
+	{shoal.ChannelSFTP, channelSFTP, []string{"password", "private_key"}, readSFTP, map[string]any{"host": nil, "port": 22, "is_active": false}},
+	{shoal.ChannelWebhook, channelWebhook, []string{secretKey, formerKey}, readWebhook, map[string]any{"url": nil, "is_active": false}},
+	{shoal.ChannelSlack, channelSlack, nil, readSlack, map[string]any{"url": nil, "is_active": false}},
 }
 
 func channelOf(key string) *channel {
-	for _, ch := range channels {
-		if ch.key == key {
-			return ch
-		}
-	}
-	return nil
+	return channels[slices.IndexFunc(channels, func(ch *channel) bool { return ch.key == key })]
 }
 
 // setDelivery stores the parts given, sealed, and echoes them, masked. It
@@ -61,11 +48,7 @@ func (a *API) setDelivery(c *call) error {
 	if err != nil {
 		return err
 	}
-	id, err := needID[shoal.SquidID](q, "squid", shoal.ErrSquidNotFound)
-	if err != nil {
-		return err
-	}
-	s, err := a.store.Squid(c.ctx(), c.ws, id)
+	s, err := c.squidOf(q)
 	if err != nil {
 		return err
 	}
@@ -77,9 +60,11 @@ func (a *API) setDelivery(c *call) error {
 	if err != nil {
 		return err
 	}
-	echo["detail"] = notYetOn
+	s.Delivery.Wants = a.wants(&s.Delivery)
 	body := appendJSON(nil, echo)
-	ctx := effectCtx(c, http.StatusCreated, func(any) []byte { return body })
+	// A secret made here is shown once: the answer kept for a repeat has it masked.
+	kept := appendJSON(nil, maskedEcho(echo))
+	ctx := effectCtx(c, http.StatusCreated, func(any) []byte { return kept })
 	if err := a.store.SetDelivery(ctx, c.ws, s.ID, s.Delivery); err != nil {
 		return err
 	}
@@ -144,7 +129,7 @@ func (c *call) readChannel(f *fields, ch *channel, d *shoal.DeliveryConfig, echo
 		return err
 	}
 	if given == nil {
-		*ch.part(d) = nil
+		*d.Part(ch.name) = nil
 		echo[ch.key] = ch.unset
 		return nil
 	}
@@ -152,10 +137,66 @@ func (c *call) readChannel(f *fields, ch *channel, d *shoal.DeliveryConfig, echo
 	if err := given.error(); err != nil {
 		return err
 	}
-	ch.keepSecrets(config, c.a.openChannel(ch, d))
-	*ch.part(d) = c.a.seal.Seal(ch.purpose, appendJSON(nil, config))
-	echo[ch.key] = ch.masked(config)
+	former := c.a.openChannel(ch, d)
+	ch.keepSecrets(config, former)
+	shown := ch.masked(config)
+	if ch.name == shoal.ChannelWebhook && c.a.rotate(config, former) {
+		shown[secretKey] = config[secretKey]
+	}
+	*d.Part(ch.name) = c.a.seal.Seal(deliver.Purpose(ch.name), appendJSON(nil, config))
+	echo[ch.key] = shown
 	return nil
+}
+
+// formerSecretLasts is how long a webhook's former secret signs besides the new one.
+const formerSecretLasts = 24 * time.Hour
+
+// rotate settles a webhook's secrets: one that is replaced goes on signing for
+// a day. It makes one, and reports so, when there is none.
+func (a *API) rotate(config, former map[string]any) (made bool) {
+	given, _ := config[secretKey].(string)
+	had, _ := former[secretKey].(string)
+	switch {
+	case had == "" && given == "":
+		config[secretKey] = newSecret()
+		return true
+	case given == "" || given == had:
+		config[secretKey] = had
+		for _, k := range []string{formerKey, formerUntilKey} {
+			if v, ok := former[k]; ok {
+				config[k] = v
+			}
+		}
+	case had != "":
+		config[formerKey], config[formerUntilKey] = had, a.now().Add(formerSecretLasts).UTC().Format(time.RFC3339)
+	}
+	return false
+}
+
+// newSecret returns 192 random bits for people to copy.
+func newSecret() string { return "whsec_" + rand.Text() + rand.Text()[:13] }
+
+// maskedEcho is the echo of a delivery with every secret masked; what is masked
+// already stays as it is.
+func maskedEcho(echo map[string]any) map[string]any {
+	out := cloned(echo)
+	for _, ch := range channels {
+		if config, ok := out[ch.key].(map[string]any); ok {
+			out[ch.key] = ch.masked(config)
+		}
+	}
+	return out
+}
+
+// wants says which events each channel asks for.
+func (a *API) wants(d *shoal.DeliveryConfig) map[shoal.Channel][]shoal.RunEvent {
+	all := map[shoal.Channel][]shoal.RunEvent{}
+	for _, ch := range channels {
+		if config := a.openChannel(ch, d); config != nil {
+			all[ch.name] = deliver.Wants(ch.name, appendJSON(nil, config))
+		}
+	}
+	return all
 }
 
 // keepSecrets takes a masked secret, as the API shows it, for the one stored:
@@ -173,11 +214,11 @@ func (ch *channel) keepSecrets(config, former map[string]any) {
 // openChannel returns the stored config of a channel, nil if there is none. One
 // that cannot be opened (its key is gone) counts as none, and is logged.
 func (a *API) openChannel(ch *channel, d *shoal.DeliveryConfig) map[string]any {
-	sealed := *ch.part(d)
+	sealed := *d.Part(ch.name)
 	if len(sealed) == 0 {
 		return nil
 	}
-	plainText, err := a.seal.Open(ch.purpose, sealed)
+	plainText, err := a.seal.Open(deliver.Purpose(ch.name), sealed)
 	if err != nil {
 		a.log.Error("a stored delivery cannot be opened", "channel", ch.key, "err", err)
 		return nil
@@ -228,124 +269,4 @@ func (a *API) showDelivery(d *shoal.DeliveryConfig) wireDelivery {
 		return ch.unset
 	}
 	return wireDelivery{show(channelSheet), show(channelSFTP), show(channelS3), show(channelWebhook), show(channelSlack)}
-}
-
-func readSheet(f *fields) map[string]any {
-	f.required("url")
-	link := f.text("url")
-	if u, err := url.Parse(link); f.err == nil && (err != nil || u.Scheme != "https" || u.Host != "docs.google.com") {
-		f.bad("url", "%surl is %q; it must be the address of a Google sheet (https://docs.google.com/spreadsheets/…)", f.path, clip(link, 80))
-	}
-	return map[string]any{"url": link, "append": f.flag("append", false), "is_active": f.flag("is_active", true)}
-}
-
-func readS3(f *fields) map[string]any {
-	f.required("bucket")
-	out := map[string]any{"bucket": f.text("bucket"), "target_path": f.text("target_path"), "is_active": f.flag("is_active", true)}
-	if b := f.text("bucket"); f.err == nil && (len(b) < 3 || len(b) > 63 || strings.ContainsAny(b, "/ \\?#")) {
-		f.bad("bucket", "%sbucket is %q; it must be the name of an S3 bucket, without a scheme or path", f.path, clip(b, 80))
-	}
-	for _, name := range []string{"aws_access_key", "aws_secret_key", "endpoint", "region"} {
-		if v := f.text(name); v != "" {
-			out[name] = v
-		}
-	}
-	if e, ok := out["endpoint"].(string); ok {
-		checkURL(f, "endpoint", e)
-	}
-	return out
-}
-
-func readSFTP(f *fields) map[string]any {
-	f.required("host", "username")
-	out := map[string]any{"host": f.text("host"), "port": f.integer("port", 22, 1, 65535), "username": f.text("username"),
-		"directory": f.text("directory"), "is_active": f.flag("is_active", true)}
-	if h := f.text("host"); f.err == nil && (strings.ContainsAny(h, "/ @") || h == "") {
-		f.bad("host", "%shost is %q; it must be a host name or address alone", f.path, clip(h, 80))
-	}
-	for _, name := range []string{"password", "private_key"} {
-		if v := f.text(name); v != "" {
-			out[name] = v
-		}
-	}
-	if f.err == nil && out["password"] == nil && out["private_key"] == nil {
-		f.fail(shoal.Invalid("ParamsNeeded", f.name("password"), "%spassword or %sprivate_key is required", f.path, f.path))
-	}
-	return out
-}
-
-// webhookEvents are the events that a webhook may ask for, and whether it gets
-// them when it does not say.
-var webhookEvents = map[string]bool{"run.running": false, "run.paused": false, "run.done": true, "run.error": true}
-
-// readWebhook accepts events both flat ("run.done") and nested (run: {done}).
-func readWebhook(f *fields) map[string]any {
-	f.required("url")
-	link := f.text("url")
-	checkURL(f, "url", link)
-	events := map[string]any{}
-	given := f.object("events")
-	var nested *fields
-	if given != nil {
-		nested = given.object("run")
-	}
-	for name, def := range webhookEvents {
-		events[name] = def
-		if nested != nil {
-			events[name] = nested.flag(strings.TrimPrefix(name, "run."), def)
-		}
-		if given != nil && given.has(name) {
-			events[name] = given.flag(name, def)
-		}
-	}
-	f.take(nested)
-	f.take(given)
-	out := map[string]any{"url": link, "is_active": f.flag("is_active", true), "retry": f.flag("retry", true), "events": events}
-	if v := f.text("secret"); v != "" {
-		out["secret"] = v
-	}
-	return out
-}
-
-func readSlack(f *fields) map[string]any {
-	f.required("url")
-	link := f.text("url")
-	checkURL(f, "url", link)
-	return map[string]any{"url": link, "is_active": f.flag("is_active", true)}
-}
-
-func checkURL(f *fields, key, link string) {
-	u, err := url.Parse(link)
-	if f.err == nil && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || len(link) > 2000) {
-		f.bad(key, "%s is %q; it must be an http or https address", f.name(key), clip(link, 80))
-	}
-}
-
-// wireTest is the answer to the test of a delivery.
-type wireTest struct {
-	Success    bool   `json:"success"`
-	StatusCode int    `json:"status_code"`
-	Detail     string `json:"detail"`
-}
-
-// testDelivery checks the fields as storing them would and says that nothing
-// was sent.
-func (a *API) testDelivery(key string) func(*call) error {
-	return func(c *call) error {
-		f, err := c.decode()
-		if err != nil {
-			return err
-		}
-		if key == channelEmail {
-			f.required("email")
-			checkEmail(f, f.text("email"))
-		} else {
-			channelOf(key).read(f)
-		}
-		if err := f.error(); err != nil {
-			return err
-		}
-		return c.json(http.StatusOK, wireTest{false, http.StatusNotImplemented,
-			"The fields are well formed. Nothing was sent: sending is not yet on in this version"})
-	}
 }

@@ -110,10 +110,11 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/synchronize/{id}", scope: read, handle: a.getSync},
 
 		{method: post, path: "/v1/delivery", scope: run, handle: a.setDelivery},
-		{method: post, path: "/v1/delivery/test-email", scope: run, handle: a.testDelivery(channelEmail)},
+		{method: post, path: "/v1/delivery/test-email", scope: run, handle: a.testEmail},
 		{method: post, path: "/v1/delivery/test-googlesheet", scope: run, handle: a.testDelivery(channelSheet)},
 		{method: post, path: "/v1/delivery/test-s3", scope: run, handle: a.testDelivery(channelS3)},
 		{method: post, path: "/v1/delivery/test-webhook", scope: run, handle: a.testDelivery(channelWebhook)},
 		{method: post, path: "/v1/delivery/test-sftp", scope: run, handle: a.testDelivery(channelSFTP)},
+		{method: post, path: "/v1/delivery/test-slack", scope: run, handle: a.testDelivery(channelSlack)},
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"shoal"
 	"shoal/internal/crawl"
+	"shoal/internal/deliver"
 )
 
 // Store is everything the API needs of the store; the parts stand in store.go.
@@ -53,6 +54,13 @@ type Runs interface {
 	// ended; eta holds only if known. seen is an earlier look at r, for the
 	// moving rate, or the zero Run.
 	Progress(r, seen *shoal.Run, now time.Time) (percent int, eta time.Duration, known bool)
+}
+
+// Deliverer sends deliveries.
+type Deliverer interface {
+	// Test sends a test message the way a delivery goes. config is the channel's
+	// JSON. That the other side fails is an answer, not an error.
+	Test(ctx context.Context, c shoal.Channel, config []byte) deliver.Answer
 }
 
 // Catalogue knows the crawlers.

@@ -35,6 +35,8 @@ func TestNoBodyIsTooStrange(t *testing.T) {
 		"/v1/delivery/test-webhook":      "url is_active retry events secret",
 		"/v1/delivery/test-s3":           "bucket target_path endpoint region",
 		"/v1/delivery/test-sftp":         "host port username password directory",
+		"/v1/delivery/test-slack":        "url",
+		"/v1/delivery/test-email":        "email",
 	} {
 		for _, v := range values {
 			w.strange(path, v)

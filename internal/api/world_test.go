@@ -24,6 +24,7 @@ import (
 	"shoal/internal/blob"
 	"shoal/internal/crawl"
 	"shoal/internal/crawler"
+	"shoal/internal/deliver"
 	"shoal/internal/fetch"
 	"shoal/internal/jobs"
 	"shoal/internal/pgtest"
@@ -117,7 +118,8 @@ func newWorld(t *testing.T, databaseURL string, set func(*api.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := api.Options{Store: w.Store, Runs: engine{svc}, Catalogue: catalogue{known, f}, Seal: keys, Blob: files, Version: "test", Logger: log}
+	o := api.Options{Store: w.Store, Runs: engine{svc}, Catalogue: catalogue{known, f}, Seal: keys, Blob: files, Version: "test", Logger: log,
+		Deliver: deliver.New(deliver.Options{Seal: keys, Dial: safedial.New(safedial.Options{}).DialContext, UserAgent: "Shoal/test", Logger: log})}
 	if set != nil {
 		set(&o)
 	}

@@ -1,0 +1,109 @@
+package api
+
+import (
+	"net/url"
+	"strings"
+
+	"shoal"
+)
+
+func readSheet(f *fields) map[string]any {
+	f.required("url")
+	link := f.text("url")
+	if u, err := url.Parse(link); f.err == nil && (err != nil || u.Scheme != "https" || u.Host != "docs.google.com") {
+		f.bad("url", "%surl is %q; it must be the address of a Google sheet (https://docs.google.com/spreadsheets/…)", f.path, clip(link, 80))
+	}
+	return map[string]any{"url": link, "append": f.flag("append", false), "is_active": f.flag("is_active", true)}
+}
+
+func readS3(f *fields) map[string]any {
+	f.required("bucket")
+	out := map[string]any{"bucket": f.text("bucket"), "target_path": f.text("target_path"), "is_active": f.flag("is_active", true)}
+	if b := f.text("bucket"); f.err == nil && (len(b) < 3 || len(b) > 63 || strings.ContainsAny(b, "/ \\?#")) {
+		f.bad("bucket", "%sbucket is %q; it must be the name of an S3 bucket, without a scheme or path", f.path, clip(b, 80))
+	}
+	for _, name := range []string{"aws_access_key", "aws_secret_key", "endpoint", "region"} {
+		if v := f.text(name); v != "" {
+			out[name] = v
+		}
+	}
+	if e, ok := out["endpoint"].(string); ok {
+		checkURL(f, "endpoint", e)
+	}
+	return out
+}
+
+func readSFTP(f *fields) map[string]any {
+	f.required("host", "username")
+	out := map[string]any{"host": f.text("host"), "port": f.integer("port", 22, 1, 65535), "username": f.text("username"),
+		"directory": f.text("directory"), "is_active": f.flag("is_active", true)}
+	if h := f.text("host"); f.err == nil && (strings.ContainsAny(h, "/ @") || h == "") {
+		f.bad("host", "%shost is %q; it must be a host name or address alone", f.path, clip(h, 80))
+	}
+	for _, name := range []string{"password", "private_key"} {
+		if v := f.text(name); v != "" {
+			out[name] = v
+		}
+	}
+	if f.err == nil && out["password"] == nil && out["private_key"] == nil {
+		f.fail(shoal.Invalid("ParamsNeeded", f.name("password"), "%spassword or %sprivate_key is required", f.path, f.path))
+	}
+	return out
+}
+
+// webhookEvents are the events that a webhook may ask for, and whether it gets
+// them when it does not say.
+var webhookEvents = map[shoal.RunEvent]bool{
+	shoal.EventRunRunning: false, shoal.EventRunPaused: false, shoal.EventRunDone: true, shoal.EventRunError: true, shoal.EventRunAborted: false,
+}
+
+// The keys of a webhook's secrets.
+const (
+	secretKey      = "secret"
+	formerKey      = "former_secret"
+	formerUntilKey = "former_secret_until"
+)
+
+// readWebhook accepts events both flat ("run.done") and nested (run: {done}).
+func readWebhook(f *fields) map[string]any {
+	f.required("url")
+	link := f.text("url")
+	checkURL(f, "url", link)
+	events := map[string]any{}
+	given := f.object("events")
+	var nested *fields
+	if given != nil {
+		nested = given.object("run")
+	}
+	for event, def := range webhookEvents {
+		name := string(event)
+		events[name] = def
+		if nested != nil {
+			events[name] = nested.flag(strings.TrimPrefix(name, "run."), def)
+		}
+		if given != nil && given.has(name) {
+			events[name] = given.flag(name, def)
+		}
+	}
+	f.take(nested)
+	f.take(given)
+	out := map[string]any{"url": link, "is_active": f.flag("is_active", true), "retry": f.flag("retry", true), "events": events}
+	if v := f.text(secretKey); v != "" {
+		out[secretKey] = v
+	}
+	return out
+}
+
+func readSlack(f *fields) map[string]any {
+	f.required("url")
+	link := f.text("url")
+	checkURL(f, "url", link)
+	return map[string]any{"url": link, "is_active": f.flag("is_active", true)}
+}
+
+func checkURL(f *fields, key, link string) {
+	u, err := url.Parse(link)
+	if f.err == nil && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || len(link) > 2000) {
+		f.bad(key, "%s is %q; it must be an http or https address", f.name(key), clip(link, 80))
+	}
+}
