@@ -16,7 +16,8 @@ type csvEncoder struct {
 	oneLine  bool
 	values   [][]byte // of the present row, by column
 	kinds    []valueKind
-	onlyCell bool // a row of one empty cell would look like no row
+	filled   []int64 // rows with a value, by column; nil: not counted
+	onlyCell bool    // a row of one empty cell would look like no row
 }
 
 // column is one column: a field of the crawler, or a member of the envelope.
@@ -37,6 +38,9 @@ func newCSV(cols Columns) *csvEncoder {
 	e.values = make([][]byte, len(e.columns))
 	e.kinds = make([]valueKind, len(e.columns))
 	e.onlyCell = len(e.columns) == 1
+	if cols.Fill != nil {
+		e.filled = make([]int64, len(e.columns))
+	}
 	return e
 }
 
@@ -70,6 +74,9 @@ func (e *csvEncoder) begin(b []byte) []byte {
 func (e *csvEncoder) row(b []byte, r *shoal.Result) ([]byte, error) {
 	if err := e.scan(r.Data); err != nil {
 		return b, err
+	}
+	if e.filled != nil {
+		e.count()
 	}
 	start := len(b)
 	for i := range e.columns {

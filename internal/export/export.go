@@ -28,6 +28,8 @@ type Columns struct {
 	Omit []string
 	// NoLineBreaks puts a space in place of each line break inside a CSV cell.
 	NoLineBreaks bool
+	// Fill, if not nil, is told which fields the rows of a CSV file fill.
+	Fill *Fill
 }
 
 // plain reports whether whole rows are wanted.
@@ -68,6 +70,9 @@ func Write(ctx context.Context, w io.Writer, f shoal.Format, cols Columns, rows 
 	}
 	if _, err := w.Write(enc.end(buf)); err != nil {
 		return n, fmt.Errorf("write results: %w", err)
+	}
+	if table, ok := enc.(*csvEncoder); ok && cols.Fill != nil {
+		table.report(cols.Fill, n)
 	}
 	return n, nil
 }

@@ -37,7 +37,8 @@ const (
 	OnLimit
 	// OnExportAsked: a person wants the export made again.
 	OnExportAsked
-	// OnExported: the export file is complete.
+	// OnExported: the export file is complete; Event.Desc says what the results
+	// lack against those of former runs.
 	OnExported
 	// OnExportFailed: the export could not be written; Event.Desc says why.
 	OnExportFailed

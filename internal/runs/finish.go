@@ -72,7 +72,8 @@ func (s *Service) finish(ctx context.Context, id shoal.RunID) error {
 	if !wanted {
 		return nil
 	}
-	file, err := s.export(ctx, &r)
+	var fill export.Fill
+	file, err := s.export(ctx, &r, &fill)
 	if failed, ok := errors.AsType[*writeError](err); ok {
 		s.log.Error("export failed", "run", id, "err", failed.err)
 		return s.tell(ctx, id, Event{On: OnExportFailed, Desc: failed.describe()})
@@ -83,7 +84,13 @@ func (s *Service) finish(ctx context.Context, id shoal.RunID) error {
 	if err := s.store.SaveExport(ctx, file); err != nil {
 		return fmt.Errorf("record the export: %w", err)
 	}
-	return s.tell(ctx, id, Event{On: OnExported})
+	var warning string
+	if r.Status == shoal.RunUploading {
+		if warning, err = s.judge(ctx, &r, &fill); err != nil {
+			return err
+		}
+	}
+	return s.tell(ctx, id, Event{On: OnExported, Desc: warning})
 }
 
 // endTasks moves a run whose tasks have all ended on, and returns it as it
@@ -156,12 +163,14 @@ func (f failWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// export writes the run's results as CSV into the blob store.
-func (s *Service) export(ctx context.Context, r *shoal.Run) (shoal.Export, error) {
+// export writes the run's results as CSV into the blob store, and counts in fill
+// which fields they fill.
+func (s *Service) export(ctx context.Context, r *shoal.Run, fill *export.Fill) (shoal.Export, error) {
 	cols, err := s.columns(ctx, r)
 	if err != nil {
 		return shoal.Export{}, err
 	}
+	cols.Fill = fill
 	name := "runs/" + string(r.ID) + "/results.csv"
 	file, err := s.blobs.Create(ctx, name)
 	if err != nil {

@@ -2,6 +2,7 @@ package runs
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"shoal"
@@ -111,6 +112,7 @@ func nextUploading(r shoal.Run, e Event, now time.Time) (shoal.Run, shoal.Effect
 		return r, 0, nil
 	case OnExported:
 		r = exported(r, now)
+		r.OutcomeDesc = strings.TrimSpace(r.OutcomeDesc + " " + e.Desc)
 		return end(r, r.Outcome, r.OutcomeReason, r.OutcomeDesc, now), 0, nil
 	case OnExportFailed:
 		r.ExportDone = false

@@ -81,6 +81,11 @@ type Store interface {
 	CrawlerVersion(ctx context.Context, pk int64) (shoal.CrawlerVersion, error)
 	// ReadResults returns the next rows of q in order of collection (keyset).
 	ReadResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
+	// HealthBefore returns how complete the results of the squid's runs before
+	// run were, newest first, and SaveHealth records it of a run, with its
+	// warning as the squid's message and as a note.
+	HealthBefore(ctx context.Context, run shoal.RunID, limit int) ([]shoal.Health, error)
+	SaveHealth(ctx context.Context, h shoal.Health) error
 	// SaveExport records an export file.
 	SaveExport(ctx context.Context, e shoal.Export) error
 	// ExportOf returns a recorded export; ErrRunNotFound when there is none.

@@ -208,23 +208,26 @@ func (s *Store) enqueueFinish(ctx context.Context, tx *sql.Tx, row *runRow, now 
 
 // AddNote adds an EventNote to the run's history.
 func (s *Store) AddNote(ctx context.Context, run shoal.RunID, level, message string) error {
-	err := s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		was, err := s.lockRun(ctx, tx, `r.id = $1`, run)
-		if err != nil {
-			return err
-		}
-		row := *was
-		if err := s.addEvent(ctx, tx, &row, shoal.EventNote, actorEngine, shoal.NotePayload{Level: level, Message: message}); err != nil {
-			return err
-		}
-		s.publishRun(ctx, &row)
-		_, err = tx.ExecContext(ctx, `UPDATE runs SET event_seq = $2 WHERE pk = $1`, row.PK, row.EventSeq)
-		return err
-	})
+	err := s.writeSoon(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.addNote(ctx, tx, run, level, message) })
 	if err != nil {
 		return fmt.Errorf("add note to run %s: %w", run, err)
 	}
 	return nil
+}
+
+// addNote is AddNote within a transaction that holds no lock of a run.
+func (s *Store) addNote(ctx context.Context, tx *sql.Tx, run shoal.RunID, level, message string) error {
+	was, err := s.lockRun(ctx, tx, `r.id = $1`, run)
+	if err != nil {
+		return err
+	}
+	row := *was
+	if err := s.addEvent(ctx, tx, &row, shoal.EventNote, actorEngine, shoal.NotePayload{Level: level, Message: message}); err != nil {
+		return err
+	}
+	s.publishRun(ctx, &row)
+	_, err = tx.ExecContext(ctx, `UPDATE runs SET event_seq = $2 WHERE pk = $1`, row.PK, row.EventSeq)
+	return err
 }
 
 // SetRunMessage sets done_reason_desc of a running run without changing its

@@ -76,6 +76,7 @@ func rowsOfRuns(where string, pk int64) []statement {
 		remove("frontier", "(run_pk, seq)", "x.run_pk, x.seq"),
 		remove("result_links", "(run_pk, task_seq, key)", "x.run_pk, x.task_seq, x.key"),
 		remove("run_events", "(run_pk, seq)", "x.run_pk, x.seq"),
+		remove("run_health", "run_pk", "x.run_pk"),
 		remove("run_tasks", "(run_pk, seq)", "x.run_pk, x.seq"),
 		{`DELETE FROM runs WHERE pk IN (SELECT r.pk FROM runs r WHERE r.deleted_at > 0 AND ` + where + `
 			AND NOT EXISTS (SELECT 1 FROM exports e WHERE e.run_pk = r.pk) LIMIT $2)`, []any{pk}},

@@ -13,3 +13,16 @@ CREATE TABLE crawler_flags (
     message    TEXT NOT NULL,
     set_at     BIGINT NOT NULL
 ) {clustered};
+
+-- How complete the results of each run were, for the next ones to be held against.
+CREATE TABLE run_health (
+    run_pk    BIGINT PRIMARY KEY,
+    squid_pk  BIGINT NOT NULL,
+    tasks     BIGINT NOT NULL,
+    results   BIGINT NOT NULL,
+    row_count BIGINT NOT NULL, -- of the export, in which the fields were counted
+    fields    TEXT NOT NULL,   -- JSON: field to rows that have a value
+    settings  TEXT NOT NULL,   -- digest of the settings that decide how much a run collects
+    warning   TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX run_health_squid ON run_health (squid_pk, run_pk);
