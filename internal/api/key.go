@@ -96,8 +96,10 @@ func (a *API) createKey(c *call) error {
 	if err != nil {
 		return err
 	}
-	f.required("name")
 	name, scope := f.label("name"), shoal.Scope(cmp.Or(f.text("scope"), string(shoal.ScopeRun)))
+	if name == "" {
+		f.fail(shoal.Invalid("ParamsNeeded", "name", "name is required: what or whom the key is for"))
+	}
 	if !allows(scope, shoal.ScopeRead) {
 		f.bad("scope", "scope is %q; it must be read, run or admin", clip(string(scope), 40))
 	}
@@ -158,7 +160,7 @@ func (f *fields) future(key string, now time.Time) time.Time {
 		if !t.After(now) {
 			f.bad(key, "%s is %s, which is over; it must be a time to come", f.name(key), clip(text, 40))
 		}
-		if t.Year() > 9999 {
+		if t.UTC().Year() > 9999 {
 			break
 		}
 		return t.UTC().Truncate(time.Microsecond)

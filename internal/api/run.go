@@ -109,6 +109,10 @@ func (c *call) waitForStatus(r shoal.Run) (shoal.Run, error) {
 	ctx, cancel := c.a.untilStopping(c.ctx(), time.Duration(seconds)*time.Second)
 	defer cancel()
 	waited, err := c.a.store.WaitRun(ctx, r.ID, r, false)
+	// The key may have been revoked in the meantime.
+	if refused := c.authenticate(); refused != nil && c.ctx().Err() == nil {
+		return r, refused
+	}
 	if err == nil {
 		return waited, nil
 	}

@@ -173,12 +173,16 @@ func (s *stream) wait() (bool, error) {
 		ctx, cancel := s.c.a.untilStopping(s.c.ctx(), heartbeat)
 		run, err := s.c.a.store.WaitRun(ctx, s.run.ID, s.run, true)
 		cancel()
+		if err != nil && (s.c.ctx().Err() != nil || s.c.a.stopped()) {
+			return false, nil
+		}
+		// A key that is revoked, or whose user is switched off, sees no more.
+		if refused := s.c.authenticate(); refused != nil {
+			return false, unlessRefused(refused)
+		}
 		if err == nil {
 			s.run = run
 			return s.pace(progressEvery - time.Since(began)), nil
-		}
-		if s.c.ctx().Err() != nil || s.c.a.stopped() {
-			return false, nil
 		}
 		if !isEnd(err) {
 			return false, err
@@ -188,6 +192,15 @@ func (s *stream) wait() (bool, error) {
 			return false, err
 		}
 	}
+}
+
+// unlessRefused is nil for a refusal: the stream just ends, and the client learns
+// why when it comes back.
+func unlessRefused(err error) error {
+	if kind := shoal.KindOf(err); kind == shoal.KindUnauthenticated || kind == shoal.KindForbidden {
+		return nil
+	}
+	return err
 }
 
 // pace waits for d, so that a fast run does not flood its watchers; false when

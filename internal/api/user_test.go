@@ -1,9 +1,16 @@
 package api_test
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"strings"
+	"testing"
 	"time"
+
+	"shoal"
+	"shoal/internal/api"
 )
 
 // as is do with another key.
@@ -82,4 +89,162 @@ func (w *world) walkStaff() {
 		w.t.Errorf("her key when she is switched off: %d %s", a.status, a.body)
 	}
 	w.ok(409, "POST", "/v1/admin/users/"+fmt.Sprint(w.User), map[string]any{"is_staff": false})
+}
+
+// TestRevokedKeysSeeNoMore: an event stream ends, and a long poll is refused,
+// when the key they were opened with is revoked.
+func TestRevokedKeysSeeNoMore(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		open := make(chan struct{})
+		url := site(t, 5, func(r *http.Request) {
+			select {
+			case <-open:
+			case <-r.Context().Done():
+			}
+		})
+		defer close(open)
+		run := w.post("/v1/runs", map[string]any{"squid": w.squid(url + "/0")}).str("id")
+		made := w.ok(201, "POST", "/v1/keys", map[string]any{"name": "watcher", "scope": "read"})
+		watcher := w.with(made.str("key"))
+		events := watcher.follow(t.Context(), run, "")
+		<-events
+		polled := make(chan *answer)
+		go func() { polled <- watcher.do(request{method: "GET", path: "/v1/runs/" + run + "?wait=60"}) }()
+		w.ok(200, "DELETE", "/v1/keys/"+made.str("id"), nil)
+		w.post("/v1/runs/"+run+"/pause", nil)
+		for e := range events {
+			if strings.Contains(e.data, `"paused"`) {
+				t.Errorf("the stream goes on with %+v", e)
+			}
+		}
+		if a := <-polled; a.status != http.StatusUnauthorized {
+			t.Errorf("the long poll: %d %s", a.status, a.body)
+		}
+		w.post("/v1/runs/"+run+"/abort", nil)
+		w.ended(run)
+	})
+}
+
+// TestSecretsAreShownOnce: a repeat with the same Idempotency-Key makes no
+// second key and does not tell the first one's secret again; neither does the
+// database, nor the log.
+func TestSecretsAreShownOnce(t *testing.T) {
+	var log bytes.Buffer
+	w := newWorld(t, "", func(o *api.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})) })
+	for path, body := range map[string]map[string]any{
+		"/v1/keys": {"name": "ci"}, "/v1/admin/keys": {"name": "ci", "user": string(w.User)}, "/v1/admin/users": {"email": "ann@shoal.test"},
+	} {
+		send := func() *answer {
+			return w.do(request{method: "POST", path: path, body: body, header: map[string]string{"Idempotency-Key": "once"}})
+		}
+		first, again := send(), send()
+		secret := first.str("key")
+		if first.status != 201 || len(secret) < 40 || again.status != 201 || again.str("id") != first.str("id") || again.json["key"] != nil {
+			t.Errorf("%s: %d %s, then %d %s", path, first.status, first.body, again.status, again.body)
+		}
+		if n := w.Int(t, `SELECT COUNT(*) FROM idempotency_keys WHERE CAST(body AS TEXT) LIKE $1`, "%"+secret+"%"); n != 0 {
+			t.Errorf("%s: the secret is in the database", path)
+		}
+		if strings.Contains(log.String(), secret) || !strings.Contains(log.String(), secret[:10]) {
+			t.Errorf("%s: the log has the secret, or not its prefix: %s", path, log.String())
+		}
+	}
+	if strings.Contains(log.String(), w.Key) {
+		t.Error("the log has the key that requests were made with")
+	}
+}
+
+// TestWrongKeysAndUsers sends what is wrong with keys and users.
+func TestWrongKeysAndUsers(t *testing.T) {
+	w := newWorld(t, "", nil)
+	user := "/v1/admin/users/" + string(w.User)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		code, param        string
+	}{
+		{"POST", "/v1/keys", `{}`, 400, "ParamsNeeded", "name"},
+		{"POST", "/v1/keys", `{"name":" "}`, 400, "ParamsNeeded", "name"},
+		{"POST", "/v1/keys", `{"name":"a","scope":"root"}`, 400, "InvalidParameterValue", "scope"},
+		{"POST", "/v1/keys", `{"name":"a","expires_at":"2001-01-01"}`, 400, "InvalidParameterValue", "expires_at"},
+		{"POST", "/v1/keys", `{"name":"a","expires_at":"soon"}`, 400, "InvalidParameterValue", "expires_at"},
+		{"POST", "/v1/keys", `{"name":"a","expires_at":253402300800}`, 400, "InvalidParamType", "expires_at"},
+		{"POST", "/v1/keys", `{"name":"a","expires_at":"9999-12-31T23:59:59-10:00"}`, 400, "InvalidParameterValue", "expires_at"},
+		{"GET", "/v1/keys?is_active=perhaps", ``, 400, "InvalidParamType", "is_active"},
+		{"GET", "/v1/keys/nope", ``, 404, "KeyDoesNotExist", "key"},
+		{"POST", "/v1/admin/keys", `{"name":"a"}`, 400, "ParamsNeeded", "user"},
+		{"POST", "/v1/admin/keys", `{"name":"a","user":"nobody"}`, 404, "UserDoesNotExist", "user"},
+		{"POST", "/v1/admin/keys", `{"name":"a","user":"nobody@shoal.test"}`, 404, "UserDoesNotExist", "user"},
+		{"GET", "/v1/admin/keys?user=x", ``, 404, "UserDoesNotExist", "user"},
+		{"GET", "/v1/admin/users/%00@x", ``, 404, "UserDoesNotExist", "user"},
+		{"GET", "/v1/admin/users/%ff@x", ``, 404, "UserDoesNotExist", "user"},
+		{"POST", "/v1/admin/users", `{}`, 400, "ParamsNeeded", "email"},
+		{"POST", "/v1/admin/users", `{"email":"Ann <ann@shoal.test>"}`, 400, "InvalidParameterValue", "email"},
+		{"POST", "/v1/admin/users", `{"email":"a@b.c","workspace":"x"}`, 404, "WorkspaceDoesNotExist", "workspace"},
+		{"POST", "/v1/admin/users", `{"email":"a@b.c","workspace":"` + string(w.Workspace) + `","workspace_name":"x"}`, 400, "MultipleParamsNeeded", "workspace,workspace_name"},
+		{"POST", "/v1/admin/users", `{"email":"a@b.c","profile_image":"javascript:alert(1)"}`, 400, "InvalidParameterValue", "profile_image"},
+		{"POST", "/v1/admin/users", `{"email":"a@b.c","first_name":"a\u0001b"}`, 400, "InvalidParameterValue", "first_name"},
+		{"POST", user, `{"email":null}`, 400, "InvalidParameterValue", "email"},
+		{"POST", user, `{"is_active":null}`, 400, "ParamsNeeded", "is_active"},
+		{"POST", user, `{"is_staff":"yes"}`, 400, "InvalidParamType", "is_staff"},
+		{"POST", user, `{"is_active":false}`, 409, "LastStaffUser", "user"},
+		{"POST", "/v1/admin/workspaces/" + string(w.Workspace), `{}`, 400, "ParamsNeeded", "name"},
+		{"POST", "/v1/admin/workspaces/nope", `{"name":"a"}`, 404, "WorkspaceDoesNotExist", "workspace"},
+	} {
+		q := request{method: c.method, path: c.path}
+		if c.body != "" {
+			q.body = c.body
+		}
+		if a := w.do(q); a.status != c.status || a.code() != c.code || a.param() != c.param {
+			t.Errorf("%s %s %s: %d %s at %q, want %d %s at %q", c.method, c.path, c.body, a.status, a.body, a.param(), c.status, c.code, c.param)
+		}
+	}
+}
+
+// TestLimitsAreEachKeysOwn: keys of one user have a limit each, and a key the
+// same one wherever it is used in a class.
+func TestLimitsAreEachKeysOwn(t *testing.T) {
+	now := time.Now()
+	w := newWorld(t, "", func(o *api.Options) {
+		o.Now = func() time.Time { return now }
+		o.Limits = api.Limits{Squids: 3, Tasks: 2, Runs: 1, Results: 1}
+	})
+	squid := shoal.NewID[string]()
+	left := func(key, path string) string {
+		t.Helper()
+		a := w.as(key, "GET", path, nil)
+		if a.status == http.StatusTooManyRequests {
+			return "none for " + a.header.Get("Retry-After")
+		}
+		return a.header.Get("X-Ratelimit-Remaining")
+	}
+	var keys []string
+	for range 5 {
+		_, secret, err := w.Store.CreateKey(t.Context(), w.Workspace, w.User, "k", shoal.ScopeRead, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, secret)
+	}
+	for _, key := range keys { // each begins with all of its own
+		for i, want := range []string{"2", "1", "0", "none for 20", "none for 20"} {
+			path := []string{"/v1/squids", "/v1/squids/" + squid}[i%2]
+			if got := left(key, path); got != want {
+				t.Errorf("request %d: %s left, want %s", i, got, want)
+			}
+		}
+		if got := left(key, "/v1/tasks/"+squid); got != "1" {
+			t.Errorf("another class: %s left, want 1", got)
+		}
+	}
+	now = now.Add(20 * time.Second) // one is back
+	for _, key := range keys {
+		if got, then := left(key, "/v1/squids"), left(key, "/v1/squids"); got != "0" || then != "none for 20" {
+			t.Errorf("20 s later: %s left, then %s", got, then)
+		}
+	}
+	now = now.Add(time.Hour)
+	if got := left(keys[0], "/v1/squids"); got != "2" {
+		t.Errorf("an hour later: %s left, want 2: no more than the limit is saved up", got)
+	}
 }
