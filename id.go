@@ -22,6 +22,8 @@ type (
 	SyncID      string
 	ChainID     string
 	DeliveryID  string
+	PlanID      string
+	InvoiceID   string
 )
 
 // NewID returns a fresh UUIDv7 as 32 lower-case hexadecimal characters; ids

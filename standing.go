@@ -15,6 +15,29 @@ type Standing struct {
 	SquidActive bool
 	// Credits are what the workspace can still spend; negative: unlimited.
 	Credits Credits
+	// TotalSlots are the plan's; 0: unlimited. UsedSlots are those that running
+	// runs of the workspace hold; not counted when there is no limit.
+	TotalSlots, UsedSlots int
+	// ForceLaunch: the plan lets people start runs over its slots.
+	ForceLaunch bool
+	// Premium: the plan includes premium crawlers.
+	Premium bool
+	// Overdue is the oldest overdue invoice of the workspace's plan, and Fee that
+	// of the run's crawler; nil: there is none.
+	Overdue, Fee *Invoice
+}
+
+// Slots returns how many slots a run holds that asks for wanted.
+func (st *Standing) Slots(wanted int) int {
+	if wanted = max(1, wanted); st.TotalSlots > 0 {
+		return min(wanted, st.TotalSlots)
+	}
+	return wanted
+}
+
+// Room reports whether the slots that a run asks for are free.
+func (st *Standing) Room(wanted int) bool {
+	return st.TotalSlots == 0 || st.UsedSlots+st.Slots(wanted) <= st.TotalSlots
 }
 
 // WakeCause names the paused runs whose cause is gone. Reasons is never empty;

@@ -67,6 +67,7 @@ func (e *Engine) Why(host string, now time.Time) string { return e.fetcher.Why(h
 type State struct {
 	Maintenance bool   // it is being repaired: runs wait
 	Off         bool   // the operator switched it off: runs end
+	Premium     bool   // it is for plans that include premium crawlers
 	Message     string // why, a sentence; may be empty
 }
 
@@ -80,7 +81,8 @@ func (e *Engine) State(ctx context.Context, ws shoal.WorkspaceID, id shoal.Crawl
 	if err != nil {
 		return State{}, fmt.Errorf("look up crawler %s: %w", id, err)
 	}
-	return State{Maintenance: p.Info.Maintenance, Off: !p.Info.IsAvailable && !p.Info.Maintenance, Message: p.Info.Issue}, nil
+	return State{Maintenance: p.Info.Maintenance, Off: !p.Info.IsAvailable && !p.Info.Maintenance, Premium: p.Info.IsPremium,
+		Message: p.Info.Issue}, nil
 }
 
 // Prepare returns the crawler version and the settings that a run of s copies.

@@ -10,22 +10,49 @@ import (
 	"shoal/internal/crawl"
 )
 
-// obstacle returns the event of what keeps a run of a crawler that is in the
+// obstacle returns the event of what keeps the run r of a crawler that is in the
 // state c from working, of a workspace and squid that stand as st says; nil:
 // nothing does. What no waiting mends comes first, so that a run does not wait
 // for a thing in vain.
-func obstacle(c crawl.State, st *shoal.Standing) *Event {
+func obstacle(r *shoal.Run, c crawl.State, st *shoal.Standing) *Event {
 	switch {
 	case !st.SquidActive:
 		return &Event{On: OnAbort, Reason: shoal.ReasonDeactivated, Desc: deactivatedSquid}
 	case c.Off:
 		return &Event{On: OnAbort, Reason: shoal.ReasonDeactivated, Desc: offDesc(c)}
+	case st.Overdue != nil:
+		return &Event{On: OnFail, Reason: shoal.ReasonLastInvoiceNotPaid, Desc: invoiceDesc("The invoice", st.Overdue)}
+	case st.Fee != nil:
+		return &Event{On: OnFail, Reason: shoal.ReasonMaintenanceFeesNotPaid, Desc: invoiceDesc("The crawler's maintenance fee: the invoice", st.Fee)}
+	case c.Premium && !st.Premium:
+		return &Event{On: OnFail, Reason: shoal.ReasonPremiumPlanNeeded}
 	case c.Maintenance:
 		return &Event{On: OnHold, Reason: shoal.ReasonModuleMaintenance, Desc: maintenanceDesc(c)}
-	case st.Credits == 0:
+	case st.Credits == 0 && costs(r):
 		return &Event{On: OnHold, Reason: shoal.ReasonNoCreditsLeft}
+	case !st.Room(r.Settings.Concurrency) && !(r.ForceLaunch && st.ForceLaunch):
+		return &Event{On: OnHold, Reason: shoal.ReasonSlotsLimitExceeded, Desc: slotsDesc(r, st)}
 	}
 	return nil
+}
+
+// costs reports whether the run's rows have a price.
+func costs(r *shoal.Run) bool {
+	sum := r.Settings.CreditsPerRow
+	for _, name := range r.Settings.Functions {
+		sum += r.Settings.CreditsPerFunction[name]
+	}
+	return sum > 0
+}
+
+func invoiceDesc(what string, i *shoal.Invoice) string {
+	return fmt.Sprintf("%s %s over %d.%02d %s was due on %s and is not paid. Pay it and start again.",
+		what, i.Number, i.Cents/100, i.Cents%100, i.Currency, i.DueAt.Format(time.DateOnly))
+}
+
+func slotsDesc(r *shoal.Run, st *shoal.Standing) string {
+	return fmt.Sprintf("The run needs %d of the plan's %d slots, and running runs hold %d. It goes on by itself when enough are free.",
+		st.Slots(r.Settings.Concurrency), st.TotalSlots, st.UsedSlots)
 }
 
 const deactivatedSquid = "The squid was switched off. What was collected until then is exported; switch it on and start it again for the rest."
@@ -40,8 +67,8 @@ func maintenanceDesc(c crawl.State) string {
 
 // admitted returns what becomes of a run that e would put to work: e itself,
 // or what stands against it.
-func admitted(e Event, c crawl.State, st *shoal.Standing) Event {
-	if o := obstacle(c, st); o != nil {
+func admitted(e Event, r *shoal.Run, c crawl.State, st *shoal.Standing) Event {
+	if o := obstacle(r, c, st); o != nil {
 		o.Asked, o.Rules = e.On == OnResume, e.Rules
 		return *o
 	}
@@ -67,7 +94,7 @@ func refuseStart(o *Event) error {
 	if !ok {
 		return nil
 	}
-	desc := o.Desc
+	desc := firstSentence(o.Desc) // what a run that waits does is not said: there is none
 	if desc == "" {
 		desc = short(o.Reason)
 	}
@@ -78,11 +105,11 @@ func refuseStart(o *Event) error {
 func (s *Service) begin(origin shoal.Origin, c crawl.State) shoal.Admission {
 	return func(r *shoal.Run, st *shoal.Standing, now time.Time) (shoal.Effects, error) {
 		if origin == shoal.OriginUser {
-			if err := refuseStart(obstacle(c, st)); err != nil {
+			if err := refuseStart(obstacle(r, c, st)); err != nil {
 				return 0, err
 			}
 		}
-		return advance(r, admitted(Event{On: OnStart, Rules: &s.config.Rules}, c, st), now)
+		return advance(r, admitted(Event{On: OnStart, Rules: &s.config.Rules}, r, c, st), now)
 	}
 }
 
@@ -111,7 +138,7 @@ func (s *Service) admit(ctx context.Context, r *shoal.Run, actor string, e Event
 		if e.On == OnWake && r.DoneReason == shoal.ReasonNone {
 			return advance(r, e, now)
 		}
-		return advance(r, admitted(e, c, st), now)
+		return advance(r, admitted(e, r, c, st), now)
 	})
 	if err != nil {
 		return next, err
@@ -191,7 +218,7 @@ func (s *Service) obeySwitches(ctx context.Context, ses *session, r *shoal.Run) 
 	if err != nil {
 		return err
 	}
-	if o := obstacle(c, &shoal.Standing{SquidActive: squid.IsActive, Credits: -1}); o != nil {
+	if o := obstacle(r, c, &shoal.Standing{SquidActive: squid.IsActive, Credits: -1, Premium: true}); o != nil {
 		s.once(ctx, ses, *o)
 	}
 	return nil

@@ -91,7 +91,14 @@ func descOr(reason shoal.DoneReason, desc string) string {
 // short is the first sentence of the reason's own: what is the matter, without
 // what a run that waits for it does.
 func short(reason shoal.DoneReason) string {
-	first, _, _ := strings.Cut(reasons[reason].desc, ". ")
+	return firstSentence(reasons[reason].desc)
+}
+
+func firstSentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	first, _, _ := strings.Cut(text, ". ")
 	return strings.TrimRight(first, ".") + "."
 }
 

@@ -63,7 +63,7 @@ type batchWorkspace struct {
 	pk        int64
 	available shoal.Credits // negative: unlimited
 	consumed  shoal.Credits
-	extra     shoal.Credits // bonus, and rollover still valid
+	extra     shoal.Credits // bonus and rollover
 	period    int64
 	charged   shoal.Credits // by this batch
 }
@@ -161,7 +161,7 @@ func (b *batch) lock(ctx context.Context) error {
 const (
 	selectRunOwners = `SELECT workspace_pk, squid_pk FROM runs WHERE pk = $1`
 	selectSquidSeq  = `SELECT next_seq FROM squids WHERE pk = $1`
-	selectPlan      = `SELECT credits_available, credits_consumed, credits_bonus, credits_rollover, rollover_expires_at, period
+	selectPlan      = `SELECT credits_available, credits_consumed, credits_bonus + credits_rollover, period
 		FROM workspaces WHERE pk = $1`
 	selectLeases = `SELECT slot, owner, token, expires_at FROM leases WHERE run_pk = $1 AND owner IS NOT NULL`
 )
@@ -219,16 +219,10 @@ func (b *batch) lockWorkspace(ctx context.Context, r *batchRun) error {
 	w := b.hot.wss[r.workspacePK]
 	if w == nil {
 		w = &batchWorkspace{pk: r.workspacePK}
-		var bonus, rollover shoal.Credits
-		var rolloverEnds int64
 		err := b.tx.QueryRowContext(ctx, selectPlan+b.s.db.dialect.forUpdate(), w.pk).
-			Scan(&w.available, &w.consumed, &bonus, &rollover, &rolloverEnds, &w.period)
+			Scan(&w.available, &w.consumed, &w.extra, &w.period)
 		if err != nil {
 			return fmt.Errorf("lock workspace %d: %w", w.pk, err)
-		}
-		w.extra = bonus
-		if rolloverEnds == 0 || rolloverEnds > b.now {
-			w.extra += rollover
 		}
 	}
 	b.wss[w.pk], r.ws = w, w

@@ -33,9 +33,9 @@ var (
 		FROM v WHERE t.run_pk = v.run_pk AND t.seq = v.seq`}
 	insertEvents = &bulk{types: []string{"bigint", "bigint", "text", "bigint", "text", "text"},
 		text: `INSERT INTO run_events (run_pk, seq, kind, at, actor, payload) {rows}`}
-	addLedger = &bulk{types: []string{"bigint", "bigint", "bigint", "text", "text", "text", "text", "bigint", "bigint", "bigint"}, text: `
-		INSERT INTO ledger (workspace_pk, period, run_pk, function, run_id, squid_id, crawler_id, credits, attempts, at) {rows}
-		ON CONFLICT (workspace_pk, period, run_pk, function) DO UPDATE SET
+	addLedger = &bulk{types: []string{"bigint", "bigint", "bigint", "bigint", "text", "text", "text", "text", "bigint", "bigint", "bigint"}, text: `
+		INSERT INTO ledger (workspace_pk, day, period, run_pk, function, run_id, squid_id, crawler_id, credits, attempts, at) {rows}
+		ON CONFLICT (workspace_pk, day, period, run_pk, function) DO UPDATE SET
 			credits = ledger.credits + excluded.credits, attempts = ledger.attempts + excluded.attempts, at = excluded.at`}
 )
 
@@ -110,8 +110,11 @@ func (b *batch) flushTasks(ctx context.Context, r *batchRun) error {
 	return nil
 }
 
-// charge writes what the batch cost: one ledger entry per run, function and
-// period, and their sum in the workspace.
+// aDay is a day in microseconds.
+const aDay = 24 * 3600 * 1_000_000
+
+// charge writes what the batch cost: one ledger entry per day, period, run and
+// function, and their sum in the workspace.
 func (b *batch) charge(ctx context.Context) error {
 	for _, r := range b.runs {
 		functions := make([]string, 0, len(r.charges))
@@ -120,7 +123,7 @@ func (b *batch) charge(ctx context.Context) error {
 		}
 		err := b.tx.exec(ctx, addLedger, len(functions), func(i int, args []any) {
 			c := r.charges[functions[i]]
-			copy(args, []any{r.workspacePK, r.ws.period, r.PK, functions[i], string(r.ID), string(r.SquidID),
+			copy(args, []any{r.workspacePK, b.now / aDay, r.ws.period, r.PK, functions[i], string(r.ID), string(r.SquidID),
 				string(r.CrawlerID), int64(c.credits), c.attempts, b.now})
 		})
 		if err != nil {

@@ -20,7 +20,7 @@ func (s *Store) ChangeRun(ctx context.Context, id shoal.RunID, actor string,
 	decide func(r *shoal.Run, now time.Time) (shoal.Effects, error)) (shoal.Run, error) {
 	return s.changeRun(ctx, id, actor, func(_ context.Context, _ *sql.Tx, r *runRow) (shoal.Effects, error) {
 		return decide(&r.Run, s.now())
-	})
+	}, func(ctx context.Context, tx *sql.Tx) error { return s.lockLimited(ctx, tx, id) })
 }
 
 // AdmitRun is ChangeRun for what may put a run to work: decide is told how the
@@ -32,7 +32,9 @@ func (s *Store) AdmitRun(ctx context.Context, id shoal.RunID, actor string, deci
 	}
 	var st shoal.Standing
 	return s.changeRun(ctx, id, actor, func(ctx context.Context, tx *sql.Tx, r *runRow) (shoal.Effects, error) {
-		return decide(&r.Run, &st, s.now())
+		effects, err := decide(&r.Run, &st, s.now())
+		r.slots = slotsOf(r, &st)
+		return effects, err
 	}, func(ctx context.Context, tx *sql.Tx) (err error) {
 		st, err = s.lockStanding(ctx, tx, known)
 		return err
@@ -92,19 +94,31 @@ func (s *Store) writeState(ctx context.Context, tx *sql.Tx, was, row *runRow, ac
 			return err
 		}
 	}
+	freed := was.Status == shoal.RunRunning && row.Status != shoal.RunRunning
+	if freed {
+		row.slots = slotsOf(row, nil)
+	}
+	if err := s.credited(ctx, tx, was, row); err != nil {
+		return err
+	}
 	const q = `UPDATE runs SET status = $2, done_reason = $3, done_reason_desc = $4, outcome = $5, outcome_reason = $6,
 		outcome_desc = $7, started_at = $8, ended_at = $9, active = $10, active_since = $11, wake_at = $12, paused_at = $13,
 		pause_count = $14, shared = $15, known_requests = $16, tasks_done = $17, tasks_failed = $18, tasks_unreached = $19,
 		export_done = $20, export_time = $21, export_count = $22, email_done = $23, email_time = $24, event_seq = $25,
-		last_progress_at = $26
+		last_progress_at = $26, slots = $27
 		WHERE pk = $1`
 	_, err := tx.ExecContext(ctx, q, row.PK, string(row.Status), string(row.DoneReason), row.DoneReasonDesc, string(row.Outcome),
 		string(row.OutcomeReason), row.OutcomeDesc, micros(row.StartedAt), micros(row.EndedAt), row.Active.Microseconds(),
 		micros(row.ActiveSince), micros(row.WakeAt), micros(row.PausedAt), row.PauseCount, row.Shared, row.KnownRequests,
 		row.TasksDone, row.TasksFailed, row.TasksUnreached, row.ExportDone, micros(row.ExportTime), row.ExportCount,
-		row.EmailDone, micros(row.EmailTime), row.EventSeq, micros(row.LastProgressAt))
+		row.EmailDone, micros(row.EmailTime), row.EventSeq, micros(row.LastProgressAt), row.slots)
 	if err != nil {
 		return fmt.Errorf("write run: %w", err)
+	}
+	if freed {
+		if err := s.wakeForSlots(ctx, tx, row.workspacePK); err != nil {
+			return err
+		}
 	}
 	if row.Status.Terminal() && !was.Status.Terminal() {
 		return s.dropDigests(ctx, tx, row.PK)
@@ -176,7 +190,7 @@ func (s *Store) queueSlots(ctx context.Context, tx *sql.Tx, row *runRow) error {
 	const q = `INSERT INTO leases (run_pk, slot, queued_at) VALUES ($1, $2, $3)
 		ON CONFLICT (run_pk, slot) DO UPDATE SET queued_at = excluded.queued_at WHERE leases.owner IS NULL`
 	var queued []jobs.Job
-	for slot := range max(1, row.Settings.Concurrency) {
+	for slot := range row.held() {
 		res, err := tx.ExecContext(ctx, q, row.PK, slot, now)
 		if err != nil {
 			return fmt.Errorf("queue slot: %w", err)

@@ -171,7 +171,10 @@ func TestReleasedPage(t *testing.T) {
 // A page that the workspace cannot pay is refused whole and leaves the others.
 func TestUnaffordablePage(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
-		e.Exec(t, `UPDATE workspaces SET credits_available = 2000000, credits_bonus = 1000000`)
+		e.Plan(t, shoal.Plan{Credits: shoal.CreditsOf(2)})
+		if _, err := e.Store.GrantCredits(t.Context(), e.Workspace, shoal.CreditsOf(1), "", "test"); err != nil {
+			t.Fatal(err)
+		}
 		run := e.Run(t, e.Squid(t, 3), shoal.RunSettings{CreditsPerRow: shoal.CreditsOf(1)})
 		l := e.Lease(t, run.ID, 0)
 		w := e.Claim(t, l, 3)
@@ -187,7 +190,9 @@ func TestUnaffordablePage(t *testing.T) {
 		if got.CreditsUsed != shoal.CreditsOf(3) || got.TotalRequests != 2 {
 			t.Errorf("used %v in %d requests, want 3 in 2", got.CreditsUsed.Float(), got.TotalRequests)
 		}
-		e.Exec(t, `UPDATE workspaces SET credits_bonus = 3000000`)
+		if _, err := e.Store.GrantCredits(t.Context(), e.Workspace, shoal.CreditsOf(2), "", "test"); err != nil {
+			t.Fatal(err)
+		}
 		e.Commit(t, storetest.Page(l, w[1], storetest.Row("c"), storetest.Row("d")))
 		storetest.Check(t, e, run.ID)
 	})

@@ -69,6 +69,7 @@ func (s *Store) begin(ctx context.Context, tx *sql.Tx, row *runRow, decide shoal
 	if err != nil {
 		return err
 	}
+	row.slots = slotsOf(row, &st)
 	if row.Status == shoal.RunRunning {
 		row.LastProgressAt = row.CreatedAt
 	}

@@ -16,6 +16,7 @@ func TestPlansOfTheEngine(t *testing.T) {
 		updateCounters:    {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, "", 16, 17},
 		claimableRequests: {1, 2}, claimableTasks: {1, 2},
 		claimedRequests: {1, 2}, claimedTasks: {1, 2}, expiredRuns: {1}, lackingRuns: {1},
+		heldSlots: {1}, waitingForSlots: {1},
 		`SELECT ` + runColumns + runFrom + ` WHERE r.id = $1`: {id},
 		`SELECT ` + runColumns + runFrom + ` WHERE r.pk = $1`: {1},
 		`SELECT ` + runColumns + runFrom + runsInState:        {"running", 10},

@@ -124,7 +124,7 @@ func (s *Store) supply(ctx context.Context, tx *sql.Tx, pk int64) error {
 	const q = `INSERT INTO leases (run_pk, slot, queued_at) VALUES ($1, $2, $3)
 		ON CONFLICT (run_pk, slot) DO UPDATE SET queued_at = excluded.queued_at
 		WHERE leases.owner IS NULL AND leases.queued_at <= $4`
-	for slot := range max(1, row.Settings.Concurrency) {
+	for slot := range row.held() {
 		res, err := tx.ExecContext(ctx, q, pk, slot, now, now-requeueAfter.Microseconds())
 		if err != nil {
 			return fmt.Errorf("queue slot: %w", err)

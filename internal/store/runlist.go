@@ -277,7 +277,7 @@ func (s *Store) deleteRun(ctx context.Context, tx *sql.Tx, t *tally, run shoal.R
 
 // deleteRunsOf marks all runs of a deleted squid. An active one ends here and
 // loses its leases, so that nothing commits to it any more.
-func (s *Store) deleteRunsOf(ctx context.Context, tx *sql.Tx, squidPK int64, now time.Time) error {
+func (s *Store) deleteRunsOf(ctx context.Context, tx *sql.Tx, workspacePK, squidPK int64, now time.Time) error {
 	const q = `UPDATE runs SET deleted_at = $1,
 			done_reason = CASE WHEN ` + unfinished + ` THEN 'aborted' ELSE done_reason END,
 			active = CASE WHEN active_since > 0 THEN active + ($1 - active_since) ELSE active END, active_since = 0,
@@ -296,5 +296,5 @@ func (s *Store) deleteRunsOf(ctx context.Context, tx *sql.Tx, squidPK int64, now
 	for _, id := range ids {
 		s.forgetRun(ctx, shoal.RunID(id))
 	}
-	return nil
+	return s.wakeForSlots(ctx, tx, workspacePK)
 }

@@ -324,17 +324,20 @@ func linkAccounts(ctx context.Context, tx *sql.Tx, ws shoal.WorkspaceID, squidPK
 func (s *Store) DeleteSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) error {
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		now := s.now()
+		if err := s.lockWorkspaceOf(ctx, tx, ws); err != nil { // its run may hold slots
+			return err
+		}
 		const text = `UPDATE squids SET deleted_at = $1, updated_at = $1, cron_expression = ''
-			WHERE id = $2 AND deleted_at = 0 AND workspace_pk = (SELECT pk FROM workspaces WHERE id = $3) RETURNING pk`
-		var pk int64
-		err := tx.QueryRowContext(ctx, text, micros(now), string(id), string(ws)).Scan(&pk)
+			WHERE id = $2 AND deleted_at = 0 AND workspace_pk = (SELECT pk FROM workspaces WHERE id = $3) RETURNING pk, workspace_pk`
+		var pk, workspacePK int64
+		err := tx.QueryRowContext(ctx, text, micros(now), string(id), string(ws)).Scan(&pk, &workspacePK)
 		if errors.Is(err, sql.ErrNoRows) {
 			return shoal.ErrSquidNotFound
 		}
 		if err != nil {
 			return err
 		}
-		if err := s.deleteRunsOf(ctx, tx, pk, now); err != nil {
+		if err := s.deleteRunsOf(ctx, tx, workspacePK, pk, now); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM squid_accounts WHERE squid_pk = $1`, pk); err != nil {

@@ -41,18 +41,8 @@ func (s *Store) standing(ctx context.Context, tx *sql.Tx, r *runRow) (shoal.Stan
 	if err := tx.QueryRowContext(ctx, `SELECT is_active FROM squids WHERE pk = $1`, r.SquidPK).Scan(&st.SquidActive); err != nil {
 		return st, fmt.Errorf("read the squid's switch: %w", err)
 	}
-	var available, consumed, bonus, rollover, period shoal.Credits
-	var ends int64
-	err := tx.QueryRowContext(ctx, selectPlan, r.workspacePK).Scan(&available, &consumed, &bonus, &rollover, &ends, &period)
-	if err != nil {
-		return st, fmt.Errorf("read the balance: %w", err)
+	if err := s.readPlan(ctx, tx, r, &st); err != nil {
+		return st, err
 	}
-	if available < 0 {
-		return st, nil
-	}
-	if ends != 0 && ends <= micros(s.now()) {
-		rollover = 0
-	}
-	st.Credits = max(0, available+bonus+rollover-consumed)
-	return st, nil
+	return st, s.readInvoices(ctx, tx, r, &st)
 }

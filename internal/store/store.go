@@ -66,6 +66,7 @@ func (s *Store) Serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.writer(ctx) })
 	g.Go(func() error { return s.tend(ctx) })
+	g.Go(func() error { return s.settle(ctx) })
 	g.Go(func() error { return s.keepUses(ctx) })
 	g.Go(func() error { return s.wal.run(ctx, s) })
 	err := g.Wait()

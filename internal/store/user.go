@@ -264,24 +264,3 @@ func set[T any](at *T, to *T) {
 		*at = *to
 	}
 }
-
-// Balance returns a workspace's plan and what is used of it. Used slots are
-// those that running runs hold.
-func (s *Store) Balance(ctx context.Context, ws shoal.WorkspaceID) (b shoal.Balance, err error) {
-	const q = `SELECT w.id, w.plan_name, w.credits_available, w.credits_consumed, w.credits_bonus, w.credits_rollover,
-			w.rollover_expires_at, w.credit_interval, w.total_slots, w.has_unpaid_bill, w.reset_at,
-			(SELECT COUNT(*) FROM runs r JOIN leases l ON l.run_pk = r.pk
-				WHERE r.status = 'running' AND r.workspace_pk = w.pk AND l.slot >= 0 AND l.owner IS NOT NULL)
-		FROM workspaces w WHERE w.id = $1`
-	var expires, reset int64
-	err = s.read.QueryRowContext(ctx, q, string(ws)).Scan(&b.WorkspaceID, &b.PlanName, &b.Available, &b.Consumed, &b.Bonus,
-		&b.Rollover, &expires, &b.Interval, &b.TotalSlots, &b.HasUnpaidBill, &reset, &b.UsedSlots)
-	if errors.Is(err, sql.ErrNoRows) {
-		return b, shoal.ErrWorkspaceNotFound
-	}
-	if err != nil {
-		return b, fmt.Errorf("read balance: %w", err)
-	}
-	b.RolloverExpiresAt, b.ResetTime = fromMicros(expires), fromMicros(reset)
-	return b, nil
-}

@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -211,6 +212,22 @@ func (e *Env) Run(t testing.TB, squid shoal.SquidID, settings shoal.RunSettings)
 func Started(r *shoal.Run, _ *shoal.Standing, now time.Time) (shoal.Effects, error) {
 	r.Status, r.StartedAt, r.ActiveSince = shoal.RunRunning, now, now
 	return shoal.EffectSlots, nil
+}
+
+// Plan makes a plan with p's terms and puts the workspace of e on it. An empty
+// interval is monthly.
+func (e *Env) Plan(t testing.TB, p shoal.Plan) shoal.Balance {
+	t.Helper()
+	p.Name, p.Interval = cmp.Or(p.Name, "plan-"+shoal.NewID[string]()), cmp.Or(p.Interval, "monthly")
+	p, err := e.Store.CreatePlan(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := e.Store.AssignPlan(t.Context(), e.Workspace, p.ID, "", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // Lease takes a slot of a run for an hour.
