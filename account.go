@@ -244,8 +244,11 @@ type SyncKind string
 
 // The kinds of synchronizations.
 const (
-	SyncCookies SyncKind = "cookies"
-	SyncLogin   SyncKind = "login"
+	SyncCookies SyncKind = "cookies" // from cookies that a person gave
+	SyncLogin   SyncKind = "login"   // by the type's log-in steps
+	// SyncCheck tries the session that there is and, when it is over and the
+	// password is remembered, logs in again.
+	SyncCheck SyncKind = "check"
 )
 
 // Sync is one synchronization of an account.
@@ -260,7 +263,10 @@ type Sync struct {
 	Made     bool
 	Username string
 	// Remember asks to keep the password of a log-in, sealed.
-	Remember   bool
+	Remember bool
+	// Unasked is true when no person asked for it: the account's session ended,
+	// and its password is remembered.
+	Unasked    bool
 	StatusCode int // 100 created, 120 synchronizing, 200 synchronized, 4xx failed
 	StatusText string
 	// Status is what came of it; empty while it is under way, and when it
@@ -268,10 +274,24 @@ type Sync struct {
 	Status AccountStatus
 	// Sealed is what the session is made of, sealed: cookies, or a password. It
 	// is forgotten as soon as the synchronization is over.
-	Sealed    []byte
+	Sealed []byte
+	// State is where a log-in stands that waits for a one-time code, sealed.
+	State     []byte
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
 // Done reports whether the synchronization is over.
 func (s *Sync) Done() bool { return s.StatusCode >= SyncSynchronized }
+
+// Session is what a successful synchronization gives its account, sealed.
+type Session struct {
+	Jar []byte
+	// Credentials are the password when it is to be remembered; nil forgets one
+	// that was, unless KeepCredentials.
+	Credentials     []byte
+	KeepCredentials bool
+}
+
+// LoginStateLife is how long a log-in waits for its one-time code.
+const LoginStateLife = 15 * time.Minute

@@ -99,21 +99,22 @@ func Conflict(code, param, format string, args ...any) *Error {
 
 // The not-found errors that several packages return; each is matched by its code.
 var (
-	ErrRunNotFound       = NotFound("RunDoesNotExist", "run_hash", "Run not found")
-	ErrSquidNotFound     = NotFound("SquidDoesNotExistException", "squid", "Squid not found")
-	ErrTaskNotFound      = NotFound("TaskDoesNotExist", "task", "Task not found")
-	ErrUploadNotFound    = NotFound("TasksNotFound", "id", "Task upload not found")
-	ErrCrawlerNotFound   = NotFound("ModuleNotFound", "crawler", "Crawler not found")
-	ErrAccountNotFound   = NotFound("AccountDoesNotExist", "account", "Account not found")
-	ErrSyncNotFound      = NotFound("AccountDoesNotExist", "id", "Synchronization not found")
-	ErrChainNotFound     = NotFound("SquidDoesNotExistException", "chain", "This squid has no chain")
-	ErrKeyNotFound       = &Error{Kind: KindUnauthenticated, Code: "NotAuthenticated", Message: "Authentication credentials were not provided or are invalid. Send the header: Authorization: Token YOUR_KEY"}
-	ErrUserNotFound      = NotFound("UserDoesNotExist", "user", "User not found")
-	ErrWorkspaceNotFound = NotFound("WorkspaceDoesNotExist", "workspace", "Workspace not found")
-	ErrNoSuchKey         = NotFound("KeyDoesNotExist", "key", "API key not found")
-	ErrFenced            = &Error{Kind: KindFenced, Code: "Fenced", Message: "the lease was taken over or ended"}
-	ErrLeaseHeld         = &Error{Kind: KindConflict, Code: "LeaseHeld", Message: "another worker holds this slot"}
-	ErrStorageFull       = &Error{Kind: KindStorageFull, Code: "StorageFull", Message: "the data directory's disk is full"}
+	ErrRunNotFound         = NotFound("RunDoesNotExist", "run_hash", "Run not found")
+	ErrSquidNotFound       = NotFound("SquidDoesNotExistException", "squid", "Squid not found")
+	ErrTaskNotFound        = NotFound("TaskDoesNotExist", "task", "Task not found")
+	ErrUploadNotFound      = NotFound("TasksNotFound", "id", "Task upload not found")
+	ErrCrawlerNotFound     = NotFound("ModuleNotFound", "crawler", "Crawler not found")
+	ErrAccountNotFound     = NotFound("AccountDoesNotExist", "account", "Account not found")
+	ErrAccountTypeNotFound = NotFound("AccountTypeDoesNotExist", "type", "There is no such account type; GET /v1/account_types lists them")
+	ErrSyncNotFound        = NotFound("AccountDoesNotExist", "id", "Synchronization not found")
+	ErrChainNotFound       = NotFound("SquidDoesNotExistException", "chain", "This squid has no chain")
+	ErrKeyNotFound         = &Error{Kind: KindUnauthenticated, Code: "NotAuthenticated", Message: "Authentication credentials were not provided or are invalid. Send the header: Authorization: Token YOUR_KEY"}
+	ErrUserNotFound        = NotFound("UserDoesNotExist", "user", "User not found")
+	ErrWorkspaceNotFound   = NotFound("WorkspaceDoesNotExist", "workspace", "Workspace not found")
+	ErrNoSuchKey           = NotFound("KeyDoesNotExist", "key", "API key not found")
+	ErrFenced              = &Error{Kind: KindFenced, Code: "Fenced", Message: "the lease was taken over or ended"}
+	ErrLeaseHeld           = &Error{Kind: KindConflict, Code: "LeaseHeld", Message: "another worker holds this slot"}
+	ErrStorageFull         = &Error{Kind: KindStorageFull, Code: "StorageFull", Message: "the data directory's disk is full"}
 )
 
 // Is makes errors.Is match by code, so that a wrapped copy with another

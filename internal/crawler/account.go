@@ -101,7 +101,7 @@ func (b *builder) account() {
 		return
 	}
 	a := &Account{}
-	b.program.Account = a
+	b.program.Account, b.program.accountAt = a, d.at
 	b.accountType(d, &a.Type)
 	b.accountLimits(d, &a.Type)
 	b.sessions(d, a)

@@ -42,6 +42,8 @@ type dirFile struct {
 	size     int64
 	modified time.Time
 	program  *Program
+	fresh    *Program // not in use yet, or not at all: why says what is in its way
+	why      string
 }
 
 // NewCatalogue returns a catalogue of the *.yaml files of builtin, each
@@ -215,6 +217,7 @@ func (c *Catalogue) refresh() Problems {
 			delete(c.files, path)
 		}
 	}
+	problems = append(problems, c.checkTypes()...)
 	return append(problems, c.dropTwins()...)
 }
 
@@ -264,9 +267,10 @@ func (c *Catalogue) refreshFile(path string) Problems {
 	f.size, f.modified = info.Size(), info.ModTime()
 	p, err := c.LoadFile(path)
 	if err == nil {
-		f.program = p
+		f.fresh, f.why = p, ""
 		return nil
 	}
+	f.fresh = nil
 	ps, ok := errors.AsType[Problems](err)
 	if !ok {
 		ps = Problems{{File: path, Message: err.Error()}}

@@ -37,6 +37,8 @@ type Program struct {
 	// Tests are the definition's recorded tests.
 	Tests []Test
 
+	accountAt at // where the account block stands
+
 	task   inputs // what a task takes
 	squid  inputs // what a squid takes, add-ons apart
 	addons []addon

@@ -46,6 +46,8 @@ const (
 	KindConvert Kind = "convert"
 	// KindImport brings an uploaded file of tasks into its squid; args are UploadArgs.
 	KindImport Kind = "import"
+	// KindSync synchronizes an account; args are SyncArgs.
+	KindSync Kind = "sync"
 	// KindPurge removes the rows of deleted squids, runs and tasks; args are PurgeArgs.
 	KindPurge Kind = "purge"
 )
@@ -72,6 +74,12 @@ type ConvertArgs struct {
 // UploadArgs name a task upload.
 type UploadArgs struct {
 	Upload string `json:"upload"`
+}
+
+// SyncArgs name a synchronization. Jobs hold no secrets: what it is made of is
+// sealed in its own row.
+type SyncArgs struct {
+	Sync string `json:"sync"`
 }
 
 // PurgeArgs name what was deleted: Noun is squid, run, tasks, results or keys.

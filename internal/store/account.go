@@ -12,7 +12,7 @@ import (
 )
 
 const accountQuery = `SELECT a.pk, a.id, w.id, a.type_id, a.username, a.status_code, a.status_info, a.status_desc,
-		a.params, a.jar, a.created_at, a.updated_at, a.synced_at
+		a.params, a.jar, a.credentials IS NOT NULL, a.created_at, a.updated_at, a.synced_at
 	FROM accounts a JOIN workspaces w ON w.pk = a.workspace_pk`
 
 // accountRow is an account with its number.
@@ -25,7 +25,7 @@ func scanAccount(r scanner) (a accountRow, err error) {
 	var params []byte
 	var created, updated, synced int64
 	err = r.Scan(&a.pk, &a.ID, &a.Workspace, &a.TypeID, &a.Username, &a.StatusCode, &a.StatusInfo, &a.StatusDesc,
-		&params, &a.SealedJar, &created, &updated, &synced)
+		&params, &a.SealedJar, &a.Remembered, &created, &updated, &synced)
 	if err != nil {
 		return a, err
 	}
@@ -60,66 +60,6 @@ func withSquids(ctx context.Context, q querier, rows []accountRow) ([]shoal.Acco
 		}
 	}
 	return accounts, nil
-}
-
-// SyncAccount creates the account a, or refreshes the one that has its ID
-// already, with its sealed cookies, and records the synchronization y. A
-// refresh keeps the account's type, its limits and, if a has none, its user
-// name. Another workspace's ID is ErrAccountNotFound.
-func (s *Store) SyncAccount(ctx context.Context, a shoal.Account, y shoal.Sync) error {
-	if a.ID == "" || a.Username == "" {
-		return fmt.Errorf("sync account: an id and a user name are needed, got %q and %q", a.ID, a.Username)
-	}
-	params, err := json.Marshal(a.Params)
-	if err != nil {
-		return fmt.Errorf("sync account: %w", err)
-	}
-	if a.Params == nil {
-		params = []byte("{}")
-	}
-	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		now := micros(s.now())
-		const q = `INSERT INTO accounts (id, workspace_pk, type_id, username, status_code, status_info, status_desc,
-				params, jar, created_at, updated_at, synced_at)
-			VALUES ($1, (SELECT pk FROM workspaces WHERE id = $2), $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)
-			ON CONFLICT (id) DO UPDATE SET username = excluded.username, status_code = excluded.status_code,
-				status_info = excluded.status_info, status_desc = excluded.status_desc, jar = excluded.jar,
-				updated_at = excluded.updated_at, synced_at = excluded.synced_at
-			WHERE accounts.workspace_pk = excluded.workspace_pk AND accounts.deleted_at = 0`
-		res, err := tx.ExecContext(ctx, q, string(a.ID), string(a.Workspace), a.TypeID, a.Username, a.StatusCode,
-			a.StatusInfo, a.StatusDesc, string(params), a.SealedJar, now, micros(a.SyncedAt))
-		if err := oneRow(res, err, shoal.ErrAccountNotFound); err != nil {
-			return err
-		}
-		const record = `INSERT INTO account_syncs (id, workspace_pk, account_id, status_code, status_text, created_at)
-			VALUES ($1, (SELECT pk FROM workspaces WHERE id = $2), $3, $4, $5, $6)`
-		_, err = tx.ExecContext(ctx, record, string(y.ID), string(a.Workspace), string(a.ID), y.StatusCode, y.StatusText, now)
-		if err != nil {
-			return fmt.Errorf("record synchronization: %w", err)
-		}
-		return s.remember(ctx, tx, nil)
-	})
-	if err != nil {
-		return fmt.Errorf("sync account: %w", err)
-	}
-	return nil
-}
-
-// Sync returns a synchronization.
-func (s *Store) Sync(ctx context.Context, ws shoal.WorkspaceID, id shoal.SyncID) (y shoal.Sync, err error) {
-	const q = `SELECT y.id, w.id, y.account_id, y.status_code, y.status_text, y.created_at
-		FROM account_syncs y JOIN workspaces w ON w.pk = y.workspace_pk WHERE y.id = $1 AND w.id = $2`
-	var created int64
-	err = s.read.QueryRowContext(ctx, q, string(id), string(ws)).
-		Scan(&y.ID, &y.Workspace, &y.AccountID, &y.StatusCode, &y.StatusText, &created)
-	if errors.Is(err, sql.ErrNoRows) {
-		return y, shoal.ErrSyncNotFound
-	}
-	if err != nil {
-		return y, fmt.Errorf("read synchronization: %w", err)
-	}
-	y.CreatedAt = fromMicros(created)
-	return y, nil
 }
 
 // Accounts lists accounts, newest first.
@@ -189,10 +129,10 @@ func (s *Store) UpdateAccount(ctx context.Context, ws shoal.WorkspaceID, id shoa
 }
 
 // DeleteAccount deletes an account, unlinks it from its squids and forgets its
-// cookies at once. Its row stays, for past runs name it.
+// cookies and its password at once. Its row stays, for past runs name it.
 func (s *Store) DeleteAccount(ctx context.Context, ws shoal.WorkspaceID, id shoal.AccountID) error {
 	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		const q = `UPDATE accounts SET deleted_at = $1, jar = NULL
+		const q = `UPDATE accounts SET deleted_at = $1, jar = NULL, credentials = NULL
 			WHERE id = $2 AND deleted_at = 0 AND workspace_pk = (SELECT pk FROM workspaces WHERE id = $3)`
 		res, err := tx.ExecContext(ctx, q, micros(s.now()), string(id), string(ws))
 		if err := oneRow(res, err, shoal.ErrAccountNotFound); err != nil {
