@@ -17,6 +17,7 @@ import (
 
 	"shoal"
 	"shoal/client"
+	"shoal/internal/accounts"
 	"shoal/internal/api"
 	"shoal/internal/blob"
 	"shoal/internal/crawl"
@@ -82,6 +83,7 @@ type platform struct {
 	jobs     *jobs.Client
 	runs     *runs.Service
 	fetcher  *fetch.Fetcher
+	accounts *accounts.Service
 	blobs    *blob.Dir
 	deliver  *deliver.Service
 	api      *api.API
@@ -204,10 +206,11 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 	if p.runs, err = runs.New(p.store, engine, p.blobs, nil, p.cfg.log, config); err != nil {
 		return err
 	}
+	p.accounts = &accounts.Service{Store: p.store, Types: crawlers, Fetcher: p.fetcher, Seal: keys, Log: p.cfg.log}
 	p.importer = &api.Importer{Store: p.store, Catalogue: shown, Blob: p.blobs}
 	p.deliver = p.newDeliver(keys)
 	p.api = api.New(api.Options{
-		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: shown, Deliver: p.deliver, Seal: keys, Blob: p.blobs,
+		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: shown, Accounts: p.accounts, Deliver: p.deliver, Seal: keys, Blob: p.blobs,
 		PublicURL: p.cfg.publicURL, TrustedProxies: p.cfg.proxies, Version: version,
 		Limits: p.cfg.limits, Logger: p.cfg.log, Stopping: p.stopping,
 	})
@@ -230,6 +233,7 @@ func (p *platform) handlers() map[jobs.Kind]jobs.Handler {
 		jobs.KindFinish: p.runs.Finish,
 		jobs.KindImport: p.importUpload,
 		jobs.KindPurge:  p.purge,
+		jobs.KindSync:   p.accounts.Sync,
 	}
 }
 

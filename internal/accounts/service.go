@@ -79,6 +79,7 @@ func (s *Service) log() *slog.Logger {
 // Request asks for a synchronization. Account, when it has an id, is the
 // account to refresh.
 type Request struct {
+	ID        shoal.SyncID // of the synchronization
 	Workspace shoal.WorkspaceID
 	Type      *shoal.AccountType
 	Account   shoal.Account
@@ -94,7 +95,7 @@ type Request struct {
 
 // sync begins the record of a synchronization.
 func (s *Service) sync(r *Request, kind shoal.SyncKind) shoal.Sync {
-	y := shoal.Sync{ID: shoal.NewID[shoal.SyncID](), Workspace: r.Workspace, Kind: kind, TypeID: r.Type.ID, AccountID: r.Account.ID,
+	y := shoal.Sync{ID: r.ID, Workspace: r.Workspace, Kind: kind, TypeID: r.Type.ID, AccountID: r.Account.ID,
 		Made: r.Account.ID != "", Username: r.Username, Remember: r.Remember, StatusCode: shoal.SyncCreated, StatusText: "created"}
 	if !y.Made {
 		y.AccountID = shoal.NewID[shoal.AccountID]()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"net/mail"
 	"slices"
@@ -9,23 +10,22 @@ import (
 	"strings"
 
 	"shoal"
-	"shoal/internal/crawler"
 )
 
-// purposeCookies is what an account's cookies are sealed for.
-const purposeCookies = "account/cookies"
+// accountTypes are the types that the workspace's accounts can be of.
+type accountTypes []shoal.AccountType
 
-// accountTypes are the kinds of sessions that can be linked: in this version
-// one, which takes whatever cookies a site's session consists of.
-var accountTypes = []shoal.AccountType{crawler.CookieSession()}
+func (c *call) accountTypes() (accountTypes, error) {
+	return c.a.catalogue.AccountTypes(c.ctx(), c.ws)
+}
 
-// accountType finds a type by slug or id.
-func accountType(name string) (*shoal.AccountType, error) {
-	i := slices.IndexFunc(accountTypes, func(t shoal.AccountType) bool { return t.Slug == name || t.ID == name })
+// find returns a type by slug or id.
+func (ts accountTypes) find(name string) (*shoal.AccountType, error) {
+	i := slices.IndexFunc(ts, func(t shoal.AccountType) bool { return t.Slug == name || t.ID == name })
 	if i < 0 {
 		return nil, shoal.NotFound("AccountTypeDoesNotExist", "type", "There is no account type "+strconv.Quote(clip(name, 60))+"; GET /v1/account_types lists them")
 	}
-	return &accountTypes[i], nil
+	return &ts[i], nil
 }
 
 type accountCookie struct {
@@ -45,31 +45,44 @@ type accountLimit struct {
 	Max         int64  `json:"max"`
 	Default     int64  `json:"default"`
 	Description string `json:"description"`
+	Attribute   string `json:"attribute,omitempty"` // of a batch
 }
 
 type wireAccountType struct {
 	ID      string                  `json:"id"`
 	Object  string                  `json:"object"`
 	Name    string                  `json:"name"`
+	Title   string                  `json:"title"`
 	Domain  string                  `json:"domain"`
 	BaseURL string                  `json:"baseurl"`
 	Icon    string                  `json:"icon"`
+	LogIn   bool                    `json:"login"`
+	Check   bool                    `json:"check"`
 	Cookies []accountCookie         `json:"cookies"`
 	Params  map[string]accountLimit `json:"params"`
 }
 
-func showLimits(limits []shoal.AccountLimit) map[string]accountLimit {
+// showLimits are a type's limits by name, those of batches among them.
+func showLimits(t *shoal.AccountType) map[string]accountLimit {
 	out := map[string]accountLimit{}
-	for _, l := range limits {
-		out[l.Name] = accountLimit{l.Max, l.Default, l.Description}
+	for _, l := range t.Limits {
+		out[l.Name] = accountLimit{Max: l.Max, Default: l.Default, Description: l.Description}
+	}
+	if b, h := t.Batch, t.BatchHours; b != nil && h != nil {
+		out[shoal.ParamBatch] = accountLimit{b.Max, b.Default, b.Description, b.Attribute}
+		out[shoal.ParamBatchHours] = accountLimit{Max: h.Max, Default: h.Default, Description: h.Description}
 	}
 	return out
 }
 
 func (a *API) listAccountTypes(c *call) error {
-	return sendAll(c, accountTypes, func(b []byte, t *shoal.AccountType) []byte {
-		return appendJSON(b, wireAccountType{t.ID, "account_type", t.Slug, cmp.Or(t.Domain, "Any site"), t.BaseURL, t.Icon,
-			showCookies(t.Cookies), showLimits(t.Limits)})
+	types, err := c.accountTypes()
+	if err != nil {
+		return err
+	}
+	return sendAll(c, []shoal.AccountType(types), func(b []byte, t *shoal.AccountType) []byte {
+		return appendJSON(b, wireAccountType{t.ID, "account_type", t.Slug, t.Name, cmp.Or(t.Domain, "Any site"), t.BaseURL, t.Icon,
+			t.LogIn, t.HealthCheck, showCookies(t.Cookies), showLimits(t)})
 	})
 }
 
@@ -91,6 +104,7 @@ type wireAccount struct {
 	BaseURL    string          `json:"baseurl"`
 	Cookies    []accountCookie `json:"cookies"`
 	Icon       string          `json:"icon"`
+	Remembered bool            `json:"remembered"`
 }
 
 type accountParams struct {
@@ -110,17 +124,16 @@ type accountSquid struct {
 	HashValue shoal.SquidID `json:"hash_value"`
 }
 
-func appendAccount(b []byte, v *shoal.Account) []byte {
+func (ts accountTypes) appendAccount(b []byte, v *shoal.Account) []byte {
 	w := wireAccount{ID: v.ID, Object: "account", Username: v.Username, CreatedAt: stamp(v.CreatedAt),
 		SyncedAt: stamp(v.SyncedAt), Status: v.StatusCode, StatusInfo: v.StatusInfo, StatusDesc: v.StatusDesc,
 		Type: v.TypeID, UpdatedAt: stamp(v.UpdatedAt), TypeID: v.TypeID, Squids: []accountSquid{},
 		Params:  accountParams{map[string]accountLimit{}, map[string]accountUse{}},
-		Cookies: []accountCookie{}}
-	if t, err := accountType(v.TypeID); err == nil {
+		Cookies: []accountCookie{}, Remembered: v.Remembered}
+	if t, err := ts.find(v.TypeID); err == nil {
 		w.Type, w.BaseURL, w.Icon, w.Cookies = t.Slug, t.BaseURL, t.Icon, showCookies(t.Cookies)
-		w.Params.Default = showLimits(t.Limits)
-		for _, l := range t.Limits {
-			name := l.Name
+		w.Params.Default = showLimits(t)
+		for name, l := range w.Params.Default {
 			use := accountUse{Max: l.Default, Default: l.Default}
 			if set, ok := v.Params[name]; ok {
 				use.Max = set
@@ -143,11 +156,15 @@ func (a *API) listAccounts(c *call) error {
 	if err != nil {
 		return err
 	}
+	types, err := c.accountTypes()
+	if err != nil {
+		return err
+	}
 	l, err := a.store.Accounts(c.ctx(), c.ws, w)
 	if err != nil {
 		return err
 	}
-	return sendList(c, l, w, appendAccount)
+	return sendList(c, l, w, types.appendAccount)
 }
 
 // getAccount answers with a list of one: that is how the clients know it.
@@ -156,15 +173,20 @@ func (a *API) getAccount(c *call) error {
 	if err != nil {
 		return err
 	}
+	types, err := c.accountTypes()
+	if err != nil {
+		return err
+	}
 	v, err := a.store.Account(c.ctx(), c.ws, id)
 	if err != nil {
 		return err
 	}
 	return sendList(c, shoal.Listing[shoal.Account]{Total: 1, Items: []shoal.Account{v}},
-		shoal.Window{Page: 1, Limit: defaultLimit}, appendAccount)
+		shoal.Window{Page: 1, Limit: defaultLimit}, types.appendAccount)
 }
 
-// updateAccount sets limits, each at most the type's.
+// updateAccount sets limits, each at most the type's. Those that are not named
+// stay; null takes one back to the type's default.
 func (a *API) updateAccount(c *call) error {
 	f, err := c.decode()
 	if err != nil {
@@ -175,37 +197,65 @@ func (a *API) updateAccount(c *call) error {
 	if err := f.error(); err != nil {
 		return err
 	}
-	if !shoal.ValidID(id) {
-		return shoal.ErrAccountNotFound
-	}
-	v, err := a.store.Account(c.ctx(), c.ws, shoal.AccountID(id))
+	v, t, types, err := c.accountOf(id, typeName)
 	if err != nil {
 		return err
 	}
-	t, err := accountType(v.TypeID)
-	if err != nil {
+	limits := maps.Clone(v.Params)
+	if limits == nil {
+		limits = map[string]int64{}
+	}
+	if err := setLimits(t, params, limits); err != nil {
 		return err
 	}
-	if typeName != "" && typeName != t.Slug && typeName != t.ID {
-		return shoal.Invalid("InvalidParameterValue", "type", "The account is of the type %s, not %s", t.Slug, clip(typeName, 60))
-	}
-	limits := map[string]int64{}
-	for name := range params.m {
-		l := t.Limit(name)
-		if l == nil {
-			return shoal.Invalid("InvalidParam", "params."+clip(name, 60), "Accounts of the type %s have no limit %q", t.Slug, clip(name, 60))
-		}
-		limits[name] = int64(params.integer(name, int(l.Default), 0, int(l.Max)))
-	}
-	if err := params.error(); err != nil {
-		return err
-	}
-	render := func(v shoal.Account) []byte { return appendAccount(nil, &v) }
+	render := func(v shoal.Account) []byte { return types.appendAccount(nil, &v) }
 	v, err = a.store.UpdateAccount(effectCtx(c, http.StatusOK, render), c.ws, v.ID, limits)
 	if err != nil {
 		return err
 	}
 	return c.send(http.StatusOK, render(v))
+}
+
+// setLimits changes limits as params says.
+func setLimits(t *shoal.AccountType, params *fields, limits map[string]int64) error {
+	all := showLimits(t)
+	for name, value := range params.m {
+		l, ok := all[name]
+		if !ok {
+			return shoal.Invalid("InvalidParam", "params."+clip(name, 60), "Accounts of the type %s have no limit %q; they have %s",
+				t.Slug, clip(name, 60), cmp.Or(strings.Join(slices.Sorted(maps.Keys(all)), ", "), "none"))
+		}
+		if value == nil {
+			delete(limits, name)
+			continue
+		}
+		least := 0
+		if name == shoal.ParamBatch || name == shoal.ParamBatchHours {
+			least = 1
+		}
+		limits[name] = int64(params.integer(name, int(l.Default), least, int(l.Max)))
+	}
+	return params.error()
+}
+
+// accountOf finds an account and its type, which typeName must name if it is given.
+func (c *call) accountOf(id, typeName string) (v shoal.Account, t *shoal.AccountType, types accountTypes, err error) {
+	if !shoal.ValidID(id) {
+		return v, nil, nil, shoal.ErrAccountNotFound
+	}
+	if v, err = c.a.store.Account(c.ctx(), c.ws, shoal.AccountID(id)); err != nil {
+		return v, nil, nil, err
+	}
+	if types, err = c.accountTypes(); err != nil {
+		return v, nil, nil, err
+	}
+	if t, err = types.find(v.TypeID); err != nil {
+		return v, nil, nil, err
+	}
+	if typeName != "" && typeName != t.Slug && typeName != t.ID {
+		return v, nil, nil, shoal.Invalid("InvalidParameterValue", "type", "The account is of the type %s, not %s", t.Slug, clip(typeName, 60))
+	}
+	return v, t, types, nil
 }
 
 func (a *API) deleteAccount(c *call) error {
@@ -217,132 +267,6 @@ func (a *API) deleteAccount(c *call) error {
 		return err
 	}
 	return c.json(http.StatusOK, deleted{string(id), "account", true})
-}
-
-type wireSync struct {
-	ID          shoal.SyncID     `json:"id"`
-	Object      string           `json:"object"`
-	StatusCode  int              `json:"status_code"`
-	StatusText  string           `json:"status_text"`
-	AccountHash *shoal.AccountID `json:"account_hash,omitempty"`
-}
-
-// The codes of a synchronization that this version gives.
-const (
-	syncCreated      = 100
-	syncSynchronized = 200
-)
-
-// syncCookies links an account or refreshes one. The generic type has no page
-// to try the cookies on, so that the account counts as synchronized at once.
-func (a *API) syncCookies(c *call) error {
-	f, err := c.decode()
-	if err != nil {
-		return err
-	}
-	f.required("type", "cookies")
-	typeName, account, username := f.text("type"), f.text("account"), strings.TrimSpace(f.text("username"))
-	jar := readCookies(f)
-	if err := f.error(); err != nil {
-		return err
-	}
-	t, err := accountType(typeName)
-	if err != nil {
-		return err
-	}
-	for _, k := range t.Cookies {
-		if k.Required && jar[k.Name] == "" {
-			return shoal.Invalid("ParamsNeeded", "cookies."+k.Name, "The cookie %s is required for accounts of the type %s", k.Name, t.Slug)
-		}
-	}
-	v, err := c.accountToSync(t, account, username)
-	if err != nil {
-		return err
-	}
-	v.SealedJar = a.seal.Seal(purposeCookies, appendJSON(nil, jar))
-	s := shoal.Sync{ID: shoal.NewID[shoal.SyncID](), Workspace: c.ws, AccountID: v.ID,
-		StatusCode: syncSynchronized, StatusText: "synchronized", CreatedAt: a.now()}
-	body := appendJSON(nil, wireSync{ID: s.ID, Object: "synchronize-cookies", StatusCode: syncCreated, StatusText: "created"})
-	ctx := effectCtx(c, http.StatusOK, func(any) []byte { return body })
-	if err := a.store.SyncAccount(ctx, v, s); err != nil {
-		return err
-	}
-	return c.send(http.StatusOK, body)
-}
-
-// accountToSync returns the account to refresh, or a new one.
-func (c *call) accountToSync(t *shoal.AccountType, id, username string) (shoal.Account, error) {
-	now := c.a.now()
-	v := shoal.Account{ID: shoal.NewID[shoal.AccountID](), Workspace: c.ws, TypeID: t.ID, CreatedAt: now}
-	if id != "" {
-		if !shoal.ValidID(id) {
-			return v, shoal.ErrAccountNotFound
-		}
-		var err error
-		if v, err = c.a.store.Account(c.ctx(), c.ws, shoal.AccountID(id)); err != nil {
-			return v, err
-		}
-		if v.TypeID != t.ID {
-			return v, shoal.Invalid("InvalidParameterValue", "type", "The account is not of the type %s", t.Slug)
-		}
-	}
-	if username != "" {
-		v.Username = clip(username, 200)
-	}
-	if v.Username == "" {
-		v.Username = t.Slug + " " + string(v.ID[26:])
-	}
-	v.StatusCode, v.StatusInfo, v.StatusDesc = "200", "synchronized", "Success!"
-	v.UpdatedAt, v.SyncedAt = now, now
-	return v, nil
-}
-
-// readCookies reads {name: value}; a value keeps the literal it was written as.
-func readCookies(f *fields) map[string]string {
-	given := f.object("cookies")
-	if given == nil {
-		return nil
-	}
-	jar := map[string]string{}
-	for name, v := range given.m {
-		if !cookieName(name) {
-			given.bad(name, "%q cannot be the name of a cookie", clip(name, 60))
-		}
-		switch v := v.(type) {
-		case string:
-			if strings.ContainsAny(v, "\r\n;\x00") {
-				given.bad(name, "cookies.%s holds a character that no cookie can have", clip(name, 60))
-			}
-			jar[name] = v
-		case number:
-			jar[name] = string(v)
-		case bool:
-			jar[name] = strconv.FormatBool(v)
-		default:
-			given.wrong(name, "a string, number or boolean")
-		}
-	}
-	f.take(given)
-	if len(jar) == 0 {
-		f.fail(shoal.Invalid("ParamsNeeded", "cookies", "cookies is empty; give the cookies of the site's session"))
-	}
-	return jar
-}
-
-func cookieName(name string) bool {
-	return name != "" && len(name) <= 256 && printable(name) && !strings.ContainsAny(name, " ()<>@,;:\\\"/[]?={}")
-}
-
-func (a *API) getSync(c *call) error {
-	id, err := id32[shoal.SyncID](c, shoal.ErrSyncNotFound)
-	if err != nil {
-		return err
-	}
-	s, err := a.store.Sync(c.ctx(), c.ws, id)
-	if err != nil {
-		return err
-	}
-	return c.json(http.StatusOK, wireSync{s.ID, "synchronize-cookies", s.StatusCode, s.StatusText, &s.AccountID})
 }
 
 // validEmail reports whether s is one plain address.

@@ -32,6 +32,7 @@ type Options struct {
 	Runs      Runs
 	Catalogue Catalogue
 	Deliver   Deliverer
+	Accounts  Accounts
 	Seal      *seal.Keyring
 	Blob      blob.Store
 	// Now is the clock; nil: time.Now.
@@ -61,6 +62,7 @@ type API struct {
 	runs      Runs
 	catalogue Catalogue
 	deliver   Deliverer
+	accounts  Accounts
 	seal      *seal.Keyring
 	blob      blob.Store
 	now       Now
@@ -85,7 +87,7 @@ type API struct {
 // New returns the API.
 func New(o Options) *API {
 	a := &API{
-		store: o.Store, runs: o.Runs, catalogue: o.Catalogue, deliver: o.Deliver, seal: o.Seal, blob: o.Blob,
+		store: o.Store, runs: o.Runs, catalogue: o.Catalogue, accounts: o.Accounts, deliver: o.Deliver, seal: o.Seal, blob: o.Blob,
 		now: o.Now, publicURL: strings.TrimSuffix(o.PublicURL, "/"), proxies: o.TrustedProxies,
 		version: o.Version, log: o.Logger, stopping: o.Stopping, bodyTimeout: o.BodyTimeout,
 	}

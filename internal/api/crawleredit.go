@@ -109,6 +109,13 @@ func (c *call) saveCrawler(definition []byte, own *shoal.OwnCrawler) error {
 	} else if err != nil && !errors.Is(err, shoal.ErrCrawlerNotFound) {
 		return err
 	}
+	except := shoal.CrawlerID("")
+	if own != nil {
+		except = own.ID
+	}
+	if err := c.a.catalogue.CheckAccount(c.ctx(), c.ws, info, except); err != nil {
+		return err
+	}
 	next := shoal.OwnCrawler{ID: shoal.NewID[shoal.CrawlerID](), WorkspaceID: c.ws,
 		Version: shoal.CrawlerVersion{Slug: info.Slug, Digest: info.Digest, Definition: definition}}
 	status, save := http.StatusCreated, c.a.store.CreateCrawler

@@ -107,6 +107,8 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/accounts/{id}", scope: read, handle: a.getAccount},
 		{method: del, path: "/v1/accounts/{id}", scope: run, handle: a.deleteAccount},
 		{method: post, path: "/v1/accounts/cookies", scope: run, handle: a.syncCookies},
+		{method: post, path: "/v1/accounts/login", scope: run, handle: a.syncLogin},
+		{method: post, path: "/v1/accounts/{id}/check", scope: run, handle: a.checkAccount},
 		{method: get, path: "/v1/synchronize/{id}", scope: read, handle: a.getSync},
 
 		{method: post, path: "/v1/delivery", scope: run, handle: a.setDelivery},

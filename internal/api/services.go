@@ -70,6 +70,12 @@ type Catalogue interface {
 	Lookup(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (Program, error)
 	// List returns every crawler that the workspace may use, by slug.
 	List(ctx context.Context, ws shoal.WorkspaceID) ([]shoal.Crawler, error)
+	// AccountTypes lists the account types of the workspace's crawlers, the generic
+	// one first.
+	AccountTypes(ctx context.Context, ws shoal.WorkspaceID) ([]shoal.AccountType, error)
+	// CheckAccount refuses a crawler whose account type another crawler than
+	// except declares otherwise.
+	CheckAccount(ctx context.Context, ws shoal.WorkspaceID, info *shoal.Crawler, except shoal.CrawlerID) error
 	// Version returns a crawler as a run copied it; ErrCrawlerNotFound.
 	Version(ctx context.Context, pk int64) (Program, error)
 	// Compile compiles a definition that a client sent. The error is a

@@ -143,9 +143,6 @@ type ResultStore interface {
 
 // AccountStore holds accounts and synchronizations.
 type AccountStore interface {
-	// SyncAccount creates the account (or refreshes it when a.ID is set and known)
-	// with its sealed cookies, and records a synchronization.
-	SyncAccount(ctx context.Context, a shoal.Account, s shoal.Sync) error
 	Sync(ctx context.Context, ws shoal.WorkspaceID, id shoal.SyncID) (shoal.Sync, error)
 	Accounts(ctx context.Context, ws shoal.WorkspaceID, w shoal.Window) (shoal.Listing[shoal.Account], error)
 	Account(ctx context.Context, ws shoal.WorkspaceID, id shoal.AccountID) (shoal.Account, error)

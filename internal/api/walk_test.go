@@ -353,6 +353,7 @@ func (w *world) walkAccounts() {
 	}
 	w.ok(200, "DELETE", "/v1/accounts/"+account, nil)
 	w.ok(404, "GET", "/v1/accounts/"+account, nil)
+	w.walkLogin()
 }
 
 func (w *world) walkDelivery(squid string) {

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"testing"
-	"time"
 
 	"shoal"
 	"shoal/internal/store/storetest"
@@ -13,17 +12,15 @@ func TestAccounts(t *testing.T) {
 		ctx := t.Context()
 		var all []shoal.Account
 		for _, name := range []string{"ann", "bob", "cyd"} {
-			a := shoal.Account{ID: shoal.NewID[shoal.AccountID](), Workspace: e.Workspace, TypeID: "type", Username: name,
-				StatusCode: "100", StatusInfo: "created", SealedJar: []byte{0, 255, 1}}
-			y := shoal.Sync{ID: shoal.NewID[shoal.SyncID](), StatusCode: 100, StatusText: "created"}
-			if err := e.Store.SyncAccount(ctx, a, y); err != nil {
+			y := newSync(e, name, shoal.SyncSynchronized)
+			if err := e.Store.SyncNow(ctx, y, shoal.Session{Jar: []byte{0, 255, 1}}); err != nil {
 				t.Fatal(err)
 			}
 			got, err := e.Store.Sync(ctx, e.Workspace, y.ID)
-			if err != nil || got.AccountID != a.ID || got.StatusCode != 100 || got.Workspace != e.Workspace || got.CreatedAt.IsZero() {
+			if err != nil || got.AccountID != y.AccountID || got.StatusCode != 200 || got.Workspace != e.Workspace || got.CreatedAt.IsZero() || !got.Made {
 				t.Fatalf("%+v, %v", got, err)
 			}
-			all = append(all, a)
+			all = append(all, shoal.Account{ID: y.AccountID})
 		}
 		q := newSquid(t, e, "q")
 		if _, err := e.Store.UpdateSquid(ctx, e.Workspace, q.ID, shoal.SquidPatch{Accounts: &[]shoal.AccountID{all[0].ID, all[1].ID, all[0].ID}}); err != nil {
@@ -38,24 +35,24 @@ func TestAccounts(t *testing.T) {
 		if len(list[0].Squids) != 0 || len(list[2].Squids) != 1 || list[2].Squids[0] != (shoal.SquidRef{ID: q.ID, Name: "q"}) {
 			t.Errorf("squids of accounts: %+v, %+v", list[0].Squids, list[2].Squids)
 		}
-		synced := time.Now().UTC().Truncate(time.Microsecond)
-		refreshed := all[0]
-		refreshed.StatusCode, refreshed.StatusInfo, refreshed.SealedJar, refreshed.SyncedAt = "200", "synchronized", []byte{9}, synced
-		if err := e.Store.SyncAccount(ctx, refreshed, shoal.Sync{ID: shoal.NewID[shoal.SyncID](), StatusCode: 200}); err != nil {
+		before := list[2].SyncedAt
+		refreshed := newSync(e, "ann", shoal.SyncSynchronized)
+		refreshed.AccountID, refreshed.Made = all[0].ID, true
+		if err := e.Store.SyncNow(ctx, refreshed, shoal.Session{Jar: []byte{9}}); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := e.Store.UpdateAccount(ctx, e.Workspace, all[0].ID, map[string]int64{"batch": 5}); err != nil {
 			t.Fatal(err)
 		}
 		got, err := e.Store.Account(ctx, e.Workspace, all[0].ID)
-		if err != nil || got.StatusCode != "200" || string(got.SealedJar) != "\x09" || !got.SyncedAt.Equal(synced) || got.Params["batch"] != 5 || len(got.Squids) != 1 {
+		if err != nil || got.StatusCode != "200" || string(got.SealedJar) != "\x09" || !got.SyncedAt.After(before) || got.Params["batch"] != 5 || len(got.Squids) != 1 {
 			t.Errorf("%+v, %v", got, err)
 		}
 		if err := e.Store.DeleteAccount(ctx, e.Workspace, all[0].ID); err != nil {
 			t.Fatal(err)
 		}
 		wantErr(t, "deleted twice", e.Store.DeleteAccount(ctx, e.Workspace, all[0].ID), shoal.ErrAccountNotFound)
-		wantErr(t, "refreshed when deleted", e.Store.SyncAccount(ctx, refreshed, shoal.Sync{ID: shoal.NewID[shoal.SyncID]()}), shoal.ErrAccountNotFound)
+		wantErr(t, "refreshed when deleted", e.Store.SyncNow(ctx, again(refreshed), shoal.Session{Jar: []byte{9}}), shoal.ErrAccountNotFound)
 		if n := e.Int(t, `SELECT count(*) FROM accounts WHERE jar IS NOT NULL`); n != 2 {
 			t.Errorf("%d sealed jars are kept, want those of the 2 living accounts", n)
 		}
@@ -63,4 +60,16 @@ func TestAccounts(t *testing.T) {
 			t.Errorf("the squid's accounts: %v, %v", got.Accounts, err)
 		}
 	})
+}
+
+// newSync is a synchronization that makes an account called name.
+func newSync(e *storetest.Env, name string, code int) shoal.Sync {
+	return shoal.Sync{ID: shoal.NewID[shoal.SyncID](), Workspace: e.Workspace, Kind: shoal.SyncCookies, TypeID: "type", Username: name,
+		AccountID: shoal.NewID[shoal.AccountID](), StatusCode: code, StatusText: "as it is"}
+}
+
+// again is another synchronization of the same account.
+func again(y shoal.Sync) shoal.Sync {
+	y.ID = shoal.NewID[shoal.SyncID]()
+	return y
 }

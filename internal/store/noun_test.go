@@ -149,10 +149,10 @@ func TestStrangersFindNothing(t *testing.T) {
 		task := addTasks(t, e, squid.ID, newTasks("url", 0, 3))[0]
 		run := collectRun(t, e, squid.ID, oneRowEach("r"))
 		upload := shoal.TaskUpload{ID: shoal.NewID[shoal.UploadID](), WorkspaceID: e.Workspace, SquidID: squid.ID, Blob: "b", FileName: "f"}
-		account := shoal.Account{ID: shoal.NewID[shoal.AccountID](), Workspace: e.Workspace, TypeID: "t", Username: "u"}
-		sync := shoal.Sync{ID: shoal.NewID[shoal.SyncID](), StatusCode: 100, StatusText: "created"}
+		sync := newSync(e, "u", shoal.SyncSynchronized)
+		account := shoal.Account{ID: sync.AccountID}
 		chain := shoal.Chain{ID: shoal.NewID[shoal.ChainID](), SquidID: squid.ID, FieldMap: map[string]string{"a": "b"}}
-		if err := errors.Join(s.CreateUpload(ctx, upload), s.SyncAccount(ctx, account, sync), s.SetChain(ctx, e.Workspace, chain, false)); err != nil {
+		if err := errors.Join(s.CreateUpload(ctx, upload), s.SyncNow(ctx, sync, shoal.Session{Jar: []byte{1}}), s.SetChain(ctx, e.Workspace, chain, false)); err != nil {
 			t.Fatal(err)
 		}
 		other, err := s.CreateUser(ctx, shoal.User{Email: "stranger@shoal.test"}, "other")
@@ -226,9 +226,16 @@ func TestStrangersFindNothing(t *testing.T) {
 		_, err = s.UpdateAccount(ctx, ws, account.ID, nil)
 		wantErr(t, "UpdateAccount", err, shoal.ErrAccountNotFound)
 		wantErr(t, "DeleteAccount", s.DeleteAccount(ctx, ws, account.ID), shoal.ErrAccountNotFound)
-		stolen := account
-		stolen.Workspace = ws
-		wantErr(t, "SyncAccount", s.SyncAccount(ctx, stolen, shoal.Sync{ID: shoal.NewID[shoal.SyncID]()}), shoal.ErrAccountNotFound)
+		stolen := again(sync)
+		stolen.Workspace, stolen.Made = ws, true
+		wantErr(t, "SyncNow", s.SyncNow(ctx, stolen, shoal.Session{}), shoal.ErrAccountNotFound)
+		wantErr(t, "CreateSync", s.CreateSync(ctx, stolen), shoal.ErrAccountNotFound)
+		_, err = s.Credentials(ctx, ws, account.ID)
+		wantErr(t, "Credentials", err, shoal.ErrAccountNotFound)
+		_, err = s.FinishSync(ctx, shoal.Sync{ID: sync.ID, Workspace: ws}, nil)
+		wantErr(t, "FinishSync", err, shoal.ErrSyncNotFound)
+		_, err = s.WaitingLogin(ctx, ws, sync.TypeID, sync.Username)
+		wantErr(t, "WaitingLogin", err, shoal.ErrSyncNotFound)
 		_, err = s.Sync(ctx, ws, sync.ID)
 		wantErr(t, "Sync", err, shoal.ErrSyncNotFound)
 		theirs, err := s.CreateSquid(ctx, shoal.Squid{ID: shoal.NewID[shoal.SquidID](), WorkspaceID: ws, CrawlerID: "c", Name: "mine"}, "")

@@ -46,11 +46,11 @@ func TestSquidUpdate(t *testing.T) {
 		q := newSquid(t, e, "Été 100%")
 		var accounts []shoal.AccountID
 		for i := range 2 {
-			a := shoal.Account{ID: shoal.NewID[shoal.AccountID](), Workspace: e.Workspace, TypeID: "t", Username: fmt.Sprint("u", i), SealedJar: []byte{1}}
-			if err := e.Store.SyncAccount(ctx, a, shoal.Sync{ID: shoal.NewID[shoal.SyncID](), StatusCode: 100}); err != nil {
+			a := newSync(e, fmt.Sprint("u", i), shoal.SyncSynchronized)
+			if err := e.Store.SyncNow(ctx, a, shoal.Session{Jar: []byte{1}}); err != nil {
 				t.Fatal(err)
 			}
-			accounts = append(accounts, a.ID)
+			accounts = append(accounts, a.AccountID)
 		}
 		no, yes, three, cron, zone, notify := false, true, 3, "0 9 * * *", "Europe/Paris", "on_error"
 		got, err := e.Store.UpdateSquid(ctx, e.Workspace, q.ID, shoal.SquidPatch{IsActive: &no, Concurrency: &three, ToComplete: &yes,
