@@ -92,6 +92,9 @@ var bodies = map[string]func(own things) any{
 	"POST /v1/accounts/cookies": func(own things) any {
 		return map[string]any{"type": "cookie-session", "cookies": map[string]any{"sid": "y"}, "account": own["accounts"]}
 	},
+	"POST /v1/accounts/login": func(own things) any {
+		return map[string]any{"type": "cookie-session", "username": "u", "password": "p", "account": own["accounts"]}
+	},
 	"POST /v1/delivery":                  func(things) any { return map[string]any{"email": "a@b.example", "notifications": true} },
 	"POST /v1/delivery/test-email":       func(things) any { return map[string]any{"email": "a@b.example"} },
 	"POST /v1/delivery/test-googlesheet": func(things) any { return map[string]any{"url": "https://docs.google.com/spreadsheets/d/1"} },

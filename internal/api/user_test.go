@@ -130,7 +130,9 @@ func TestRevokedKeysSeeNoMore(t *testing.T) {
 // database, nor the log.
 func TestSecretsAreShownOnce(t *testing.T) {
 	var log bytes.Buffer
-	w := newWorld(t, "", func(o *api.Options) { o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})) })
+	w := newWorld(t, "", func(o *api.Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
 	for path, body := range map[string]map[string]any{
 		"/v1/keys": {"name": "ci"}, "/v1/admin/keys": {"name": "ci", "user": string(w.User)}, "/v1/admin/users": {"email": "ann@shoal.test"},
 	} {
