@@ -117,7 +117,7 @@ func (f *Finder) control(kind testKind, n NodeID) bool {
 	case testInput:
 		return name == atom.Input || name == atom.Select || name == atom.Textarea || name == atom.Button
 	case testLink:
-		return isLink(name) && has(atom.Href)
+		return f.leads(n)
 	case testChecked:
 		if name == atom.Option {
 			return has(atom.Selected)
@@ -125,7 +125,7 @@ func (f *Finder) control(kind testKind, n NodeID) bool {
 		kind, _ := d.Attr(n, atom.Type)
 		return (name == atom.Input || name == atom.Menuitem) && has(atom.Checked) && (strings.EqualFold(kind, "checkbox") || strings.EqualFold(kind, "radio"))
 	case testEnabled:
-		return isLink(name) && has(atom.Href) || disables(name) && !f.disabled(n)
+		return f.leads(n) || disables(name) && !f.disabled(n)
 	case testDisabled:
 		return disables(name) && f.disabled(n)
 	case testRequired:
@@ -136,7 +136,18 @@ func (f *Finder) control(kind testKind, n NodeID) bool {
 	return false
 }
 
-func isLink(name atom.Atom) bool { return name == atom.A || name == atom.Area || name == atom.Link }
+// leads reports whether an element is a link with a target.
+func (f *Finder) leads(n NodeID) bool {
+	switch f.doc.nodes[n].name {
+	case atom.A, atom.Area, atom.Link:
+		_, ok := f.doc.Attr(n, atom.Href)
+		if !ok && f.doc.nodes[n].ns == SVG {
+			_, ok = f.doc.Attr(n, atom.XlinkHref)
+		}
+		return ok
+	}
+	return false
+}
 
 func asks(name atom.Atom) bool {
 	return name == atom.Input || name == atom.Select || name == atom.Textarea

@@ -114,7 +114,7 @@ func TestSelectors(t *testing.T) {
 		{"input:required, input:optional", "c1 c2 c4"},
 		{"em:empty", "e"},
 		{"a:hover, a:focus-within", ""},
-		{"a:any-link", "a1"},
+		{"a:any-link", "a1 sa"},
 		// writing
 		{" div/* c */>/**/ h2 ", "h"},
 		{`#\70 1`, "p1"},
