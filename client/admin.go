@@ -150,3 +150,25 @@ func (c *Client) RenameWorkspace(ctx context.Context, id, name string) (*Workspa
 	var v Workspace
 	return &v, c.do(ctx, http.MethodPost, "/admin/workspaces/"+url.PathEscape(id), nil, map[string]string{"name": name}, &v)
 }
+
+// CrawlerFlag is what the operator says of a crawler: its state is available,
+// maintenance or off.
+type CrawlerFlag struct {
+	Crawler string  `json:"crawler"`
+	Object  string  `json:"object"`
+	State   string  `json:"state"`
+	Message *string `json:"message"`
+	SetAt   Time    `json:"set_at"`
+}
+
+// CrawlerFlags lists the crawlers that are not available.
+func (c *Client) CrawlerFlags(ctx context.Context) (*Page[CrawlerFlag], error) {
+	var p Page[CrawlerFlag]
+	return &p, c.do(ctx, http.MethodGet, "/admin/crawlers", nil, nil, &p)
+}
+
+// FlagCrawler puts a crawler, by id or slug, into a state; message is for people.
+func (c *Client) FlagCrawler(ctx context.Context, crawler, state, message string) (*CrawlerFlag, error) {
+	var f CrawlerFlag
+	return &f, c.do(ctx, http.MethodPost, "/admin/crawlers/"+url.PathEscape(crawler), nil, map[string]string{"state": state, "message": message}, &f)
+}

@@ -15,6 +15,7 @@ type adminCmd struct {
 	User      adminUserCmd      `cmd:"" help:"Users: list, make, change, switch off and on."`
 	Key       adminKeyCmd       `cmd:"" help:"API keys: list, make, revoke."`
 	Workspace adminWorkspaceCmd `cmd:"" help:"Workspaces: list, rename."`
+	Crawler   adminCrawlerCmd   `cmd:"" help:"Crawlers: put under maintenance, switch off and on."`
 }
 
 // Help is the long help of the verb.

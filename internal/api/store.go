@@ -61,6 +61,12 @@ type CrawlerStore interface {
 	UpdateCrawler(ctx context.Context, c shoal.OwnCrawler) (shoal.OwnCrawler, error)
 	// DeleteCrawler deletes a crawler; Conflict ModuleInUse while squids use it.
 	DeleteCrawler(ctx context.Context, ws shoal.WorkspaceID, id shoal.CrawlerID) error
+	// CrawlerExists returns ErrCrawlerNotFound unless some workspace made it.
+	CrawlerExists(ctx context.Context, id shoal.CrawlerID) error
+	// CrawlerFlags returns what the operator says of crawlers, and FlagCrawler
+	// says it; available clears it and wakes the runs that waited for that.
+	CrawlerFlags(ctx context.Context) (map[shoal.CrawlerID]shoal.CrawlerFlag, error)
+	FlagCrawler(ctx context.Context, f shoal.CrawlerFlag) error
 }
 
 // SquidStore holds squids.

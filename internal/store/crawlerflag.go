@@ -23,6 +23,18 @@ func (s *Store) CrawlerFlags(ctx context.Context) (map[shoal.CrawlerID]shoal.Cra
 	return flags, nil
 }
 
+// CrawlerExists returns ErrCrawlerNotFound unless some workspace made the crawler.
+func (s *Store) CrawlerExists(ctx context.Context, id shoal.CrawlerID) error {
+	var n int
+	if err := s.read.QueryRowContext(ctx, `SELECT COUNT(*) FROM crawlers WHERE id = $1`, string(id)).Scan(&n); err != nil {
+		return fmt.Errorf("look for crawler %s: %w", id, err)
+	}
+	if n == 0 {
+		return shoal.ErrCrawlerNotFound
+	}
+	return nil
+}
+
 // FlagCrawler sets what the operator says of a crawler; available clears it,
 // and wakes the runs that waited for that.
 func (s *Store) FlagCrawler(ctx context.Context, f shoal.CrawlerFlag) error {
