@@ -129,6 +129,9 @@ type Run struct {
 	EmailDone   bool
 	EmailTime   time.Time
 	EventSeq    int64 // the newest event's sequence
+
+	// NextLaunchAt is the squid's next scheduled launch; zero: no time is set.
+	NextLaunchAt time.Time
 }
 
 // RunSettings is what a run copies from its squid at the start.
@@ -164,6 +167,9 @@ type NewRun struct {
 	// Begin decides in the same transaction what becomes of the run: it starts,
 	// is held or ends; nil: it stays pending.
 	Begin Admission
+	// Launch, unless nil, is the slot of the squid's schedule that the run is made
+	// for: it is taken in the same transaction, or nothing is done (ErrLaunchTaken).
+	Launch *LaunchClaim
 }
 
 // Duration returns the run's execution time at now: paused time does not count.

@@ -22,6 +22,8 @@ type Squid struct {
 	RunNotify           string // "", "on_success" or "on_error"
 	CronExpression      string // empty: not scheduled
 	Timezone            string // IANA name of the schedule's zone
+	MissedLaunches      MissedPolicy
+	LaunchJitter        time.Duration // launches are spread over this
 	// Params are the squid-level params as set, defaults not filled in, and
 	// Functions the add-ons as set.
 	Params    map[string]any
@@ -35,8 +37,10 @@ type Squid struct {
 	TaskCount   int64 // living tasks
 	ActiveTasks int64 // living tasks that a run would take
 	TotalRuns   int64
-	LastRun     *Run // newest run, nil before the first
-	Delivery    DeliveryConfig
+	// NextLaunchAt is when the schedule launches next; zero: no time is set.
+	NextLaunchAt time.Time
+	LastRun      *Run // newest run, nil before the first
+	Delivery     DeliveryConfig
 }
 
 // IsReady reports whether the squid has a task to run.
@@ -54,6 +58,8 @@ type SquidPatch struct {
 	RunNotify           *string
 	CronExpression      *string
 	Timezone            *string
+	MissedLaunches      *MissedPolicy
+	LaunchJitter        *time.Duration
 	Params              map[string]any
 	Functions           map[string]any
 	Accounts            *[]AccountID

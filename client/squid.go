@@ -65,6 +65,10 @@ type Squid struct {
 	LastRun           *string        `json:"last_run"`
 	LastRunStatus     *string        `json:"last_run_status"`
 	LastRunDoneReason *string        `json:"last_run_done_reason"`
+	Schedule          *Schedule      `json:"schedule"`       // nil: none
+	ScheduleTime      *string        `json:"schedule_time"`  // in words
+	NextLaunchAt      *Time          `json:"next_launch_at"` // nil: no time is set
+	Message           *string        `json:"message"`
 }
 
 // Task is one input of a squid.

@@ -30,16 +30,17 @@ const (
 
 // cli is the command line; each verb is a file of this package.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Serve the API: squids, tasks, runs and results over HTTP."`
-	Go      goCmd      `cmd:"" help:"Collect now: run a crawler on the given inputs and write the rows."`
-	Demo    demoCmd    `cmd:"" help:"See it work: crawl a bookshop of its own, and show what came out."`
-	Crawler crawlerCmd `cmd:"" help:"The crawlers: what they take and what they return."`
-	Squid   squidCmd   `cmd:"" help:"Squids on a server: a crawler with settings and tasks."`
-	Task    taskCmd    `cmd:"" help:"Tasks of a squid on a server."`
-	Run     runCmd     `cmd:"" help:"Runs on a server: start, follow, pause, resume, abort."`
-	Result  resultCmd  `cmd:"" help:"Results on a server."`
-	Admin   adminCmd   `cmd:"" help:"For those who run the server: users, API keys, workspaces."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Serve the API: squids, tasks, runs and results over HTTP."`
+	Go       goCmd       `cmd:"" help:"Collect now: run a crawler on the given inputs and write the rows."`
+	Demo     demoCmd     `cmd:"" help:"See it work: crawl a bookshop of its own, and show what came out."`
+	Crawler  crawlerCmd  `cmd:"" help:"The crawlers: what they take and what they return."`
+	Squid    squidCmd    `cmd:"" help:"Squids on a server: a crawler with settings and tasks."`
+	Task     taskCmd     `cmd:"" help:"Tasks of a squid on a server."`
+	Run      runCmd      `cmd:"" help:"Runs on a server: start, follow, pause, resume, abort."`
+	Schedule scheduleCmd `cmd:"" help:"When squids on a server launch by themselves."`
+	Result   resultCmd   `cmd:"" help:"Results on a server."`
+	Admin    adminCmd    `cmd:"" help:"For those who run the server: users, API keys, workspaces."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 const about = `Shoal collects from web sites into durable results.

@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,6 +28,7 @@ import (
 	"shoal/internal/jobs"
 	"shoal/internal/runs"
 	"shoal/internal/safedial"
+	"shoal/internal/schedule"
 	"shoal/internal/seal"
 	"shoal/internal/store"
 )
@@ -41,6 +43,7 @@ type platformFlags struct {
 	DeliveryFlags       deliveryFlags `embed:""`
 	SecretKey           string        `help:"Key that seals secrets at rest (64 hexadecimal characters); without it the data directory's." env:"SHOAL_SECRET_KEY" placeholder:"KEY"`
 	MinFree             int64         `help:"Pause runs when the disk has less than this many MiB free; 0: never." default:"256" env:"SHOAL_MIN_FREE" placeholder:"MIB"`
+	MaxPaused           time.Duration `help:"How long a run may stay paused before it exports what it has and ends as an error, so that it never blocks its squid for ever." default:"168h" env:"SHOAL_MAX_PAUSED" placeholder:"DURATION"`
 	Verbose             bool          `help:"Log what happens inside." short:"v"`
 }
 
@@ -72,6 +75,7 @@ type platformConfig struct {
 	token     string         // the admin key to create at the first start
 	proxies   []netip.Prefix // whose X-Forwarded headers are believed
 	limits    api.Limits
+	launch    bool // launch what is scheduled, if it works runs
 	work      bool // work runs and other jobs, besides answering requests
 }
 
@@ -82,6 +86,7 @@ type platform struct {
 	store    *store.Store
 	jobs     *jobs.Client
 	runs     *runs.Service
+	launcher *schedule.Launcher
 	fetcher  *fetch.Fetcher
 	accounts *accounts.Service
 	blobs    *blob.Dir
@@ -202,11 +207,16 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 	shown := apiCatalogue{crawlers, p.fetcher}
 	engine := crawl.New(crawlers, p.fetcher, nil)
 	config := runs.Config{Owner: p.name, Exclusive: p.exclusive(), DataDir: p.cfg.Data, MinFree: minFree(p.cfg.MinFree)}
+	if p.cfg.MaxPaused > 0 {
+		config.Rules = runs.DefaultRules
+		config.Rules.MaxPaused = p.cfg.MaxPaused
+	}
 	var err error
 	if p.runs, err = runs.New(p.store, engine, p.blobs, nil, p.cfg.log, config); err != nil {
 		return err
 	}
 	p.accounts = &accounts.Service{Store: p.store, Types: crawlers, Fetcher: p.fetcher, Seal: keys, Log: p.cfg.log}
+	p.launcher = schedule.NewLauncher(p.store, p.runs, schedule.LauncherConfig{Log: p.cfg.log})
 	p.importer = &api.Importer{Store: p.store, Catalogue: shown, Blob: p.blobs}
 	p.deliver = p.newDeliver(keys)
 	p.api = api.New(api.Options{
@@ -295,6 +305,9 @@ func (p *platform) start() (stop func() error) {
 	if p.cfg.work {
 		workers.Go(func() error { return p.runs.Run(working) })
 		workers.Go(func() error { return p.jobs.Run(working, p.handlers()) })
+	}
+	if p.cfg.work && p.cfg.launch {
+		workers.Go(func() error { return p.launcher.Run(working) })
 	}
 	return func() error {
 		p.halt()

@@ -62,6 +62,9 @@ func (c *serveCmd) Run(ctx context.Context, o *output) error {
 	if c.Workers < 1 {
 		return &exit{exitUsage, fmt.Errorf("--workers is %d; it must be 1 or more (a server that works no runs: --role api)", c.Workers)}
 	}
+	if c.MaxPaused <= 0 {
+		return &exit{exitUsage, fmt.Errorf("--max-paused is %v; it must be longer than nothing, such as 168h", c.MaxPaused)}
+	}
 	proxies, err := prefixes(c.Proxies)
 	if err != nil {
 		return err
@@ -82,7 +85,7 @@ func (c *serveCmd) Run(ctx context.Context, o *output) error {
 	cfg.log = slog.New(slog.NewTextHandler(o.err, &slog.HandlerOptions{Level: level}))
 	cfg.slotWorkers, cfg.publicURL, cfg.token, cfg.proxies = c.Workers, c.PublicURL, c.Token, proxies
 	cfg.limits = api.Limits{Squids: c.Limits.Squids, Tasks: c.Limits.Tasks, RunTasks: c.Limits.Runtasks, Runs: c.Limits.Runs, Results: c.Limits.Results}
-	cfg.work = c.Role != "api"
+	cfg.work, cfg.launch = c.Role != "api", true
 	p, err := openPlatform(ctx, cfg)
 	if err != nil {
 		return err

@@ -90,7 +90,7 @@ func TestAppendRunIsWhatAnEncoderWouldWrite(t *testing.T) {
 	r := shoal.Run{ID: "a", SquidID: "b", CrawlerID: "c", Origin: shoal.OriginUser, Status: shoal.RunPaused,
 		DoneReason: shoal.ReasonNoCreditsLeft, DoneReasonDesc: "say \"why\"\n", CreatedAt: at, StartedAt: at,
 		Active: 1500 * time.Millisecond, CreditsUsed: 1_250_000, TotalResults: 7, UniqueResults: 5, Shared: true,
-		ExportDone: true, ExportTime: at, ExportCount: 2, ForceLaunch: true, EmailDone: true, EmailTime: at}
+		ExportDone: true, ExportTime: at, ExportCount: 2, ForceLaunch: true, EmailDone: true, EmailTime: at, NextLaunchAt: at}
 	var got map[string]any
 	if err := json.Unmarshal(appendRun(nil, &r, at), &got); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestAppendRunIsWhatAnEncoderWouldWrite(t *testing.T) {
 	want := map[string]any{"id": "a", "object": "run", "created_at": ts, "started_at": ts, "ended_at": nil, "duration": 1.5,
 		"credit_used": 1.25, "origin": "user", "status": "paused", "total_results": 7.0, "total_unique_results": 5.0,
 		"export_done": true, "export_time": ts, "done_reason": "no_credits_left", "done_reason_desc": "say \"why\"\n",
-		"squid": "b", "crawler_id": "c", "next_launch_at": nil, "shared": true, "is_done": false, "force_launch": true,
+		"squid": "b", "crawler_id": "c", "next_launch_at": ts, "shared": true, "is_done": false, "force_launch": true,
 		"export_count": 2.0, "email_done": true, "email_time": ts, "email_verification": nil}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

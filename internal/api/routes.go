@@ -69,6 +69,8 @@ func (a *API) routes() []route {
 		{method: post, path: "/v1/squids/{id}", scope: run, class: classSquids, handle: a.updateSquid},
 		{method: del, path: "/v1/squids/{id}", scope: run, class: classSquids, handle: a.deleteSquid},
 		{method: post, path: "/v1/squids/{id}/empty", scope: run, class: classSquids, handle: a.emptySquid},
+		{method: get, path: "/v1/squids/{id}/launches", scope: read, class: classSquids, handle: a.listLaunches},
+		{method: get, path: "/v1/schedules", scope: read, class: classSquids, handle: a.listSchedules},
 		{method: post, path: "/v1/squid/estimate", scope: read, class: classSquids, handle: a.estimate},
 		{method: post, path: "/v1/squids/{id}/chain", scope: run, class: classSquids, handle: a.createChain},
 		{method: patch, path: "/v1/squids/{id}/chain", scope: run, class: classSquids, handle: a.updateChain},

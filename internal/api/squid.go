@@ -53,11 +53,6 @@ type squidAccount struct {
 	Status orNull          `json:"status"`
 }
 
-type wireSchedule struct {
-	CronExpression string `json:"cron_expression"`
-	Timezone       string `json:"timezone"`
-}
-
 type runNotify struct {
 	RunNotify orNull `json:"run_notify"`
 }
@@ -83,10 +78,8 @@ func (c *call) appendSquid(b []byte, s *shoal.Squid) []byte {
 	} else {
 		w.Params = paramsInForce(&shoal.Crawler{}, s)
 	}
-	if s.CronExpression != "" {
-		w.Schedule = &wireSchedule{s.CronExpression, s.Timezone}
-		w.ScheduleTime = orNull(scheduleInWords(s.CronExpression))
-	}
+	w.Schedule, w.ScheduleTime = showSchedule(s), orNull(scheduleInWords(s.CronExpression))
+	w.NextLaunchAt = stamp(s.NextLaunchAt)
 	if r := s.LastRun; r != nil {
 		done := r.Status.Terminal()
 		w.LastRun, w.LastRunStatus = orNull(r.ID), orNull(strings.ToUpper(string(r.Status)))

@@ -3,6 +3,7 @@ package api
 import (
 	"maps"
 	"net/http"
+	"time"
 
 	"shoal"
 )
@@ -197,7 +198,8 @@ func changedFields(f *fields, info *shoal.Crawler, s *shoal.Squid) map[string]an
 		"name": s.Name, "is_active": s.IsActive, "concurrency": s.Concurrency, "to_complete": s.ToComplete,
 		"export_unique_results": s.ExportUniqueResults, "no_line_breaks": s.NoLineBreaks,
 		"run_notify": orNull(s.RunNotify), "cron_expression": orNull(s.CronExpression),
-		"timezone": orNull(s.Timezone), "params": paramsInForce(info, s), "accounts": s.Accounts,
+		"timezone": orNull(s.Timezone), "missed_launches": s.MissedLaunches,
+		"launch_jitter": int64(s.LaunchJitter / time.Second), "params": paramsInForce(info, s), "accounts": s.Accounts,
 	}
 	if s.Accounts == nil {
 		now["accounts"] = []shoal.AccountID{}

@@ -85,6 +85,10 @@ type SquidStore interface {
 	// both) and their results, and returns how many tasks. A task is of type url
 	// when its params have a "url".
 	EmptySquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, taskType string) (int64, error)
+	// Schedules lists the squids that have a schedule, the next to launch first.
+	Schedules(ctx context.Context, ws shoal.WorkspaceID, w shoal.Window) (shoal.Listing[shoal.ScheduledSquid], error)
+	// Launches lists what became of a squid's scheduled launches, newest first.
+	Launches(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, w shoal.Window) (shoal.Listing[shoal.Launch], error)
 	DeleteSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) error
 	Chain(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) (shoal.Chain, error)
 	// SetChain creates or, with replace, replaces the squid's chain. Without

@@ -22,7 +22,7 @@ func TestNoBodyIsTooStrange(t *testing.T) {
 		"/v1/crawlers":                   "definition slug",
 		"/v1/crawlers/website/try":       "task params max_results max_pages definition",
 		"/v1/squids":                     "crawler name",
-		"/v1/squids/" + squid:            "name is_active concurrency to_complete export_unique_results no_line_breaks run_notify cron_expression timezone params accounts",
+		"/v1/squids/" + squid:            "name is_active concurrency to_complete export_unique_results no_line_breaks run_notify cron_expression timezone missed_launches launch_jitter params accounts",
 		"/v1/squids/" + squid + "/empty": "type",
 		"/v1/squids/" + squid + "/chain": "target_module_id field_map autostart cluster_name cluster_concurrency",
 		"/v1/squid/estimate":             "squid crawler tasks params",

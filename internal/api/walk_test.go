@@ -88,6 +88,7 @@ func (w *world) walkSquid(url string) string {
 	if got.str("schedule_time") != "Daily at 10:00" || got.json["is_ready"] != false {
 		w.t.Errorf("the squid: %s", got.body)
 	}
+	w.walkSchedule(squid)
 	w.post("/v1/squids/"+squid, map[string]any{"cron_expression": nil, "run_notify": nil, "accounts": []any{}})
 	if n := len(w.get("/v1/squids?name=MIN&page_size=10").data()); n != 1 {
 		w.t.Errorf("%d squids by a part of the name", n)
@@ -97,6 +98,26 @@ func (w *world) walkSquid(url string) string {
 		w.t.Errorf("emptied: %s", a.body)
 	}
 	return squid
+}
+
+func (w *world) walkSchedule(squid string) {
+	w.t.Helper()
+	changed := w.post("/v1/squids/"+squid, map[string]any{"timezone": "Asia/Tokyo", "missed_launches": "skip", "launch_jitter": 90})
+	if changed.str("missed_launches") != "skip" || changed.json["launch_jitter"] != 90.0 || len(changed.json) != 3 {
+		w.t.Errorf("changed fields: %s", changed.body)
+	}
+	got := w.get("/v1/squids/" + squid)
+	schedule, _ := got.json["schedule"].(map[string]any)
+	if schedule["timezone"] != "Asia/Tokyo" || schedule["missed_launches"] != "skip" || schedule["launch_jitter"] != 90.0 || !strings.Contains(got.str("next_launch_at"), "T01:0") {
+		w.t.Errorf("the squid: %s", got.body)
+	}
+	list := w.get("/v1/schedules").data()
+	if len(list) != 1 || list[0].(map[string]any)["schedule_time"] != "Daily at 10:00" || list[0].(map[string]any)["last_launch"] != nil {
+		w.t.Errorf("schedules: %v", list)
+	}
+	if n := len(w.get("/v1/squids/" + squid + "/launches").data()); n != 0 {
+		w.t.Errorf("%d launches before the first", n)
+	}
 }
 
 func (w *world) walkTasks(squid, url string) {

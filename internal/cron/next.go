@@ -1,6 +1,8 @@
 package cron
 
 import (
+	"encoding/binary"
+	"hash/fnv"
 	"time"
 	_ "time/tzdata" // time zones are known on machines that have none installed
 
@@ -190,4 +192,22 @@ func (e *Expr) Count(first, t time.Time, loc *time.Location, limit int) int {
 		}
 	}
 	return limit
+}
+
+// Spread returns by how much what is due at slot is put off so that not all
+// begins at once: between nothing and jitter, or half the time to next if that
+// is less, in milliseconds. It depends on seed and slot alone: every server
+// finds the same.
+func Spread(seed int64, slot, next time.Time, jitter time.Duration) time.Duration {
+	jitter = min(jitter, next.Sub(slot)/2)
+	if jitter < time.Millisecond {
+		return 0
+	}
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(seed))
+	binary.BigEndian.PutUint64(b[8:], uint64(slot.Unix()))
+	h := fnv.New64a()
+	h.Write(b[:])
+	// The low bits of neighbours hardly differ.
+	return time.Duration((h.Sum64()>>11)%uint64(jitter/time.Millisecond+1)) * time.Millisecond
 }

@@ -22,6 +22,18 @@ type StartRequest struct {
 // is also refused what would have to wait (NotEnoughBalance, SlotsLimitExceeded),
 // while a schedule's or chain's run is made and waits.
 func (s *Service) Start(ctx context.Context, q StartRequest) (shoal.Run, error) {
+	return s.start(ctx, q, func(*NewRun) {})
+}
+
+// Launch starts a run for a slot of its squid's schedule, as Start does;
+// ErrLaunchTaken when the slot was dealt with already.
+func (s *Service) Launch(ctx context.Context, c shoal.LaunchClaim) (shoal.Run, error) {
+	q := StartRequest{Workspace: c.Due.WorkspaceID, Squid: c.Due.SquidID, Origin: shoal.OriginSchedule, Actor: "schedule"}
+	return s.start(ctx, q, func(n *NewRun) { n.Launch = &c })
+}
+
+// start is Start with what else belongs to the new run.
+func (s *Service) start(ctx context.Context, q StartRequest, with func(*NewRun)) (shoal.Run, error) {
 	squid, err := s.store.Squid(ctx, q.Workspace, q.Squid)
 	if err != nil {
 		return shoal.Run{}, err
@@ -43,10 +55,12 @@ func (s *Service) Start(ctx context.Context, q StartRequest) (shoal.Run, error) 
 	if err != nil {
 		return shoal.Run{}, err
 	}
-	r, err := s.store.CreateRun(ctx, NewRun{
+	n := NewRun{
 		ID: shoal.NewID[shoal.RunID](), WorkspaceID: q.Workspace, SquidID: q.Squid, Version: version,
 		Origin: q.Origin, Actor: q.Actor, ForceLaunch: q.ForceLaunch, Settings: settings, Begin: s.begin(q.Origin, state),
-	})
+	}
+	with(&n)
+	r, err := s.store.CreateRun(ctx, n)
 	if err != nil {
 		return shoal.Run{}, err
 	}

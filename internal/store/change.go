@@ -72,6 +72,9 @@ func (s *Store) changeRun(ctx context.Context, id shoal.RunID, actor string,
 		}
 		s.publishRun(ctx, &row)
 		out = row.Run
+		if err := s.nextLaunch(ctx, tx, &out); err != nil {
+			return err
+		}
 		return s.remember(ctx, tx, out)
 	})
 	if refused != nil {
@@ -121,6 +124,9 @@ func (s *Store) writeState(ctx context.Context, tx *sql.Tx, was, row *runRow, ac
 		}
 	}
 	if row.Status.Terminal() && !was.Status.Terminal() {
+		if err := s.wakeLaunch(ctx, tx, row.SquidPK); err != nil {
+			return err
+		}
 		return s.dropDigests(ctx, tx, row.PK)
 	}
 	return nil

@@ -18,7 +18,13 @@ import (
 func (s *Store) CreateRun(ctx context.Context, n shoal.NewRun) (shoal.Run, error) {
 	var out shoal.Run
 	var refused error
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	write := s.write
+	if n.Launch != nil {
+		// A power cut may take the run back together with its slot, which is then
+		// still due: a thousand launches need not wait for the disk each.
+		write = s.writeSoon
+	}
+	err := write(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		refused = nil
 		row, err := s.insertRun(ctx, tx, n)
 		if err != nil {
@@ -42,8 +48,18 @@ func (s *Store) CreateRun(ctx context.Context, n shoal.NewRun) (shoal.Run, error
 		if _, err := tx.ExecContext(ctx, count, row.PK, row.TasksTotal); err != nil {
 			return fmt.Errorf("count tasks: %w", err)
 		}
+		if n.Launch != nil {
+			if err := s.claimLaunch(ctx, tx, n.Launch, shoal.LaunchStarted, row.ID, ""); err != nil {
+				return err
+			}
+		}
 		s.publishRun(ctx, row)
 		out = row.Run
+		if n.Launch != nil {
+			out.NextLaunchAt = n.Launch.NextDue
+		} else if err := s.nextLaunch(ctx, tx, &out); err != nil {
+			return err
+		}
 		return s.remember(ctx, tx, out)
 	})
 	if refused != nil {

@@ -123,7 +123,8 @@ func (s *Store) purgeSquid(ctx context.Context, tx *sql.Tx, pk int64) (bool, err
 	if more, err := removeSome(ctx, tx, append(all, rowsOfRuns("r.squid_pk = $1", pk)...)...); more || err != nil {
 		return more, err
 	}
-	for _, q := range []string{`DELETE FROM gaps WHERE squid_pk = $1`, `DELETE FROM chains WHERE squid_pk = $1`} {
+	for _, q := range []string{`DELETE FROM gaps WHERE squid_pk = $1`, `DELETE FROM chains WHERE squid_pk = $1`,
+		`DELETE FROM launches WHERE squid_pk = $1`, `DELETE FROM handovers WHERE squid_pk = $1`} {
 		if _, err := tx.ExecContext(ctx, q, pk); err != nil {
 			return false, err
 		}

@@ -166,7 +166,14 @@ func (s *Store) Run(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID) (
 	if row.WorkspaceID != ws || row.deleted {
 		return shoal.Run{}, shoal.ErrRunNotFound
 	}
-	return row.Run, nil
+	return s.shown(ctx, row)
+}
+
+// shown is a run as it is shown to people.
+func (s *Store) shown(ctx context.Context, row *runRow) (shoal.Run, error) {
+	r := row.Run
+	err := s.nextLaunch(ctx, s.read, &r)
+	return r, err
 }
 
 // SharedRun returns a run whose results are public, whoever asks.
@@ -178,7 +185,7 @@ func (s *Store) SharedRun(ctx context.Context, id shoal.RunID) (shoal.Run, error
 	if !row.Shared || row.deleted {
 		return shoal.Run{}, shoal.ErrRunNotFound
 	}
-	return row.Run, nil
+	return s.shown(ctx, row)
 }
 
 // pollRun is how often WaitRun looks on PostgreSQL, where another machine may
@@ -193,6 +200,9 @@ func (s *Store) WaitRun(ctx context.Context, id shoal.RunID, seen shoal.Run, pro
 		run, err := s.RunByID(ctx, id)
 		if err != nil || moved(&seen, &run, progress) {
 			stop()
+			if err == nil {
+				err = s.nextLaunch(ctx, s.read, &run)
+			}
 			return run, err
 		}
 		select {

@@ -48,6 +48,9 @@ func (s *Store) Runs(ctx context.Context, ws shoal.WorkspaceID, squid shoal.Squi
 	}
 	l.Items, err = s.runsWhere(ctx, s.read, `JOIN (SELECT pk FROM runs`+where+` ORDER BY pk DESC LIMIT $2 OFFSET $3) p
 		ON p.pk = r.pk ORDER BY r.pk DESC`, arg, w.Limit, skip(w, l.Total))
+	if err == nil {
+		err = s.nextLaunches(ctx, l.Items)
+	}
 	return l, err
 }
 

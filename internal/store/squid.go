@@ -78,6 +78,14 @@ func (s *Store) complete(ctx context.Context, q querier, rows []squidRow) ([]sho
 		squids[i].Accounts = accounts[rows[i].PK]
 		squids[i].LastRun = last[rows[i].lastRunPK]
 	}
+	if err := schedulesOf(ctx, q, squids); err != nil {
+		return nil, err
+	}
+	for i := range squids {
+		if r := squids[i].LastRun; r != nil {
+			r.NextLaunchAt = squids[i].NextLaunchAt
+		}
+	}
 	return squids, nil
 }
 
@@ -237,6 +245,9 @@ func (s *Store) UpdateSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.
 		if err != nil {
 			return err
 		}
+		if err := s.reschedule(ctx, tx, pk, &p); err != nil {
+			return err
+		}
 		if p.Accounts != nil {
 			if err := linkAccounts(ctx, tx, ws, pk, *p.Accounts); err != nil {
 				return err
@@ -343,6 +354,10 @@ func (s *Store) DeleteSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.
 		if _, err := tx.ExecContext(ctx, `DELETE FROM squid_accounts WHERE squid_pk = $1`, pk); err != nil {
 			return fmt.Errorf("unlink accounts: %w", err)
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM schedules WHERE squid_pk = $1`, pk); err != nil {
+			return fmt.Errorf("remove the schedule: %w", err)
+		}
+		s.forgetLaunchTime(ctx, pk)
 		args := jobs.PurgeArgs{Noun: purgeSquid, PK: pk}
 		final := jobs.New(jobs.KindPurge, args)
 		final.At = now.Add(squidRest)

@@ -30,10 +30,14 @@ type Store struct {
 	// batch of pages.
 	turn chan struct{}
 	// runs serves runs from memory; nil on PostgreSQL.
-	runs  *runCache
-	keys  *keyCache // valid keys, in memory
-	stmts *statements
-	hot   *hotState // nil: nothing is known
+	runs *runCache
+	keys *keyCache // valid keys, in memory
+	// launches are the times of scheduled launches; used where runs are.
+	launches *launchTimes
+	// scheduled has something to receive when this process changed a schedule.
+	scheduled chan struct{}
+	stmts     *statements
+	hot       *hotState // nil: nothing is known
 	// digests are what is known of the results of runs, by primary key.
 	digests map[int64]*digestSet
 	// ops are for the writer, which closes stopped when it ends.
@@ -47,9 +51,11 @@ func New(db *DB, inserter jobs.Inserter) *Store {
 	s := &Store{
 		db: db, jobs: inserter, log: db.log, read: db.read,
 		turn: make(chan struct{}, 1), stmts: newStatements(db),
-		keys:    newKeyCache(db.dialect),
-		digests: map[int64]*digestSet{},
-		ops:     make(chan *op, maxPages), stopped: make(chan struct{}),
+		keys:      newKeyCache(db.dialect),
+		launches:  &launchTimes{bySquid: map[int64]int64{}},
+		scheduled: make(chan struct{}, 1),
+		digests:   map[int64]*digestSet{},
+		ops:       make(chan *op, maxPages), stopped: make(chan struct{}),
 	}
 	if db.dialect == SQLite {
 		s.runs, s.wal = newRunCache(), newWALKeeper(db)
