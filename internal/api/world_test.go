@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ import (
 // world is a whole server: store, engine, jobs and API, on a real database.
 // Every answer that it gives is held against openapi.yaml.
 type world struct {
+	clock *clock
 	*storetest.Env
 	t    *testing.T
 	url  string
@@ -87,6 +89,12 @@ func (e engine) Progress(r, seen *shoal.Run, now time.Time) (int, time.Duration,
 	return p.Percent, p.ETA, p.Known
 }
 
+// clock is a clock that a test can move; it runs from where it was put.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
 // each runs f on both databases.
 func each(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Run("sqlite", func(t *testing.T) { t.Parallel(); f(t, newWorld(t, "", nil)) })
@@ -98,8 +106,8 @@ func newWorld(t *testing.T, databaseURL string, set func(*api.Options)) *world {
 	t.Helper()
 	dir := t.TempDir()
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	w := &world{t: t, spec: loadSpec(t)}
-	w.Env = storetest.New(t, store.Options{DataDir: dir, DatabaseURL: databaseURL, Logger: log})
+	w := &world{t: t, spec: loadSpec(t), clock: &clock{}}
+	w.Env = storetest.New(t, store.Options{DataDir: dir, DatabaseURL: databaseURL, Now: w.clock.now, Logger: log})
 	files, err := blob.OpenDir(filepath.Join(dir, "files"))
 	if err != nil {
 		t.Fatal(err)
@@ -114,13 +122,13 @@ func newWorld(t *testing.T, databaseURL string, set func(*api.Options)) *world {
 	}
 	known := crawler.NewWorkspaces(shared, w.Store, nil)
 	f := fetch.New(fetch.Options{Dial: safedial.New(safedial.Options{AllowPrivate: true}).DialContext, Backoff: time.Millisecond})
-	svc, err := runs.New(w.Store, crawl.New(known, f, nil), files, nil, log,
+	svc, err := runs.New(w.Store, crawl.New(known, f, w.clock.now), files, w.clock.now, log,
 		runs.Config{Owner: "test-" + shoal.NewID[string](), Exclusive: true, DataDir: dir, MinFree: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions := &accounts.Service{Store: w.Store, Types: known, Fetcher: f, Seal: keys, Log: log}
-	o := api.Options{Store: w.Store, Runs: engine{svc}, Catalogue: catalogue{known, f}, Accounts: sessions, Seal: keys, Blob: files, Version: "test", Logger: log,
+	sessions := &accounts.Service{Store: w.Store, Types: known, Fetcher: f, Seal: keys, Log: log, Now: w.clock.now}
+	o := api.Options{Store: w.Store, Runs: engine{svc}, Catalogue: catalogue{known, f}, Accounts: sessions, Seal: keys, Blob: files, Version: "test", Logger: log, Now: w.clock.now,
 		Deliver: deliver.New(deliver.Options{Seal: keys, Dial: safedial.New(safedial.Options{}).DialContext, UserAgent: "Shoal/test", Logger: log})}
 	if set != nil {
 		set(&o)
