@@ -110,7 +110,8 @@ type FunctionCredits struct {
 // Usage is what a crawler, a squid or a run cost within some days.
 type Usage struct {
 	ID        string // of the crawler, squid or run
-	Name      string
+	Name      string // of the squid
+	CrawlerID CrawlerID
 	IsDeleted bool // the squid is
 	Runs      int64
 	Credits   Credits

@@ -148,6 +148,15 @@ var timeForms = []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999", "200
 
 // future returns a time that has not come; zero when it is absent or null.
 func (f *fields) future(key string, now time.Time) time.Time {
+	t := f.moment(key)
+	if !t.IsZero() && !t.After(now) {
+		f.bad(key, "%s is %s, which is over; it must be a time to come", f.name(key), clip(f.text(key), 40))
+	}
+	return t
+}
+
+// moment returns a time; zero when it is absent or null.
+func (f *fields) moment(key string) time.Time {
 	text := f.text(key)
 	if text == "" {
 		return time.Time{}
@@ -156,9 +165,6 @@ func (f *fields) future(key string, now time.Time) time.Time {
 		t, err := time.Parse(form, text)
 		if err != nil {
 			continue
-		}
-		if !t.After(now) {
-			f.bad(key, "%s is %s, which is over; it must be a time to come", f.name(key), clip(text, 40))
 		}
 		if t.UTC().Year() > 9999 {
 			break

@@ -12,7 +12,14 @@ import (
 
 // sendList answers with one page of a list in the envelope that all lists have.
 func sendList[T any](c *call, l shoal.Listing[T], w shoal.Window, item func(b []byte, v *T) []byte) error {
-	b := appendEnvelope(c.buf[:0], l.Total, w, len(l.Items))
+	c.buf = append(c.buf[:0], '{')
+	return sendListAfter(c, l, w, item)
+}
+
+// sendListAfter is sendList for an envelope of which the first fields are in
+// c.buf already, from the opening brace to the comma after them.
+func sendListAfter[T any](c *call, l shoal.Listing[T], w shoal.Window, item func(b []byte, v *T) []byte) error {
+	b := appendEnvelope(c.buf, l.Total, w, len(l.Items))
 	for i := range l.Items {
 		if i > 0 {
 			b = append(b, ',')
@@ -23,13 +30,14 @@ func sendList[T any](c *call, l shoal.Listing[T], w shoal.Window, item func(b []
 	return c.send(http.StatusOK, c.buf)
 }
 
-// appendEnvelope appends the envelope up to the list's opening bracket.
+// appendEnvelope appends the envelope, from after its opening brace up to the
+// list's opening bracket.
 func appendEnvelope(b []byte, total int64, w shoal.Window, n int) []byte {
 	from, to := int64(0), int64(0)
 	if n > 0 {
 		from, to = w.Offset()+1, w.Offset()+int64(n)
 	}
-	b = append(b, `{"total_results":`...)
+	b = append(b, `"total_results":`...)
 	b = strconv.AppendInt(b, total, 10)
 	b = append(b, `,"limit":`...)
 	b = strconv.AppendInt(b, int64(w.Limit), 10)

@@ -43,7 +43,7 @@ func (a *API) listResults(c *call) error {
 }
 
 func (c *call) sendResults(l shoal.Listing[shoal.Result], w shoal.Window, object *export.Object) error {
-	b := appendEnvelope(c.buf[:0], l.Total, w, len(l.Items))
+	b := appendEnvelope(append(c.buf[:0], '{'), l.Total, w, len(l.Items))
 	for i := range l.Items {
 		if i > 0 {
 			b = append(b, ',')

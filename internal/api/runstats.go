@@ -196,9 +196,12 @@ func (a *API) runCredits(c *call) error {
 	for name, price := range r.Settings.CreditsPerFunction {
 		out.Rates[name] = credits(price)
 	}
-	for i, p := range parts {
+	for _, p := range parts {
 		out.Breakdown = append(out.Breakdown, functionCredits{p.Function, credits(p.Credits), p.Attempts})
-		out.Colors[p.Function] = palette[i%len(palette)]
+	}
+	// A function has the same colour in every run of a crawler.
+	for i, name := range append([]string{shoal.BaseFunction}, r.Settings.FunctionOrder...) {
+		out.Colors[name] = palette[i%len(palette)]
 	}
 	return c.json(http.StatusOK, out)
 }

@@ -13,6 +13,7 @@ import (
 type Store interface {
 	UserStore
 	StaffStore
+	BillingStore
 	CrawlerStore
 	SquidStore
 	TaskStore

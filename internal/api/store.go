@@ -49,6 +49,42 @@ type StaffStore interface {
 	RenameWorkspace(ctx context.Context, id shoal.WorkspaceID, name string) (shoal.Workspace, error)
 }
 
+// BillingStore holds plans, credits and invoices; all but the caller's own usage,
+// movements and invoices are for members of staff.
+type BillingStore interface {
+	// CrawlerUsage and SquidUsage return what each crawler or squid cost a
+	// workspace from the day of since on, the dearest first. A deleted squid is
+	// told for 30 days.
+	CrawlerUsage(ctx context.Context, ws shoal.WorkspaceID, since time.Time) ([]shoal.Usage, error)
+	SquidUsage(ctx context.Context, ws shoal.WorkspaceID, since time.Time) ([]shoal.Usage, error)
+	// RunsUsage returns what some runs cost, and SquidCost what all of a squid did.
+	RunsUsage(ctx context.Context, ws shoal.WorkspaceID, runs []shoal.Run) (map[shoal.RunID]shoal.Usage, error)
+	SquidCost(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID) (credits shoal.Credits, results int64, err error)
+	// CreditEntries lists the movements of credits that are no consumption, newest first.
+	CreditEntries(ctx context.Context, ws shoal.WorkspaceID, w shoal.Window) (shoal.Listing[shoal.CreditEntry], error)
+
+	Plans(ctx context.Context, w shoal.Window) (shoal.Listing[shoal.Plan], error)
+	// Plan, UpdatePlan and DeletePlan take an id or a name. A changed plan reaches
+	// its workspaces with their next period. Conflict PlanInUse when workspaces
+	// are on a plan to delete, DuplicatePlan when there is one of the name.
+	Plan(ctx context.Context, idOrName string) (shoal.Plan, error)
+	CreatePlan(ctx context.Context, p shoal.Plan) (shoal.Plan, error)
+	UpdatePlan(ctx context.Context, idOrName string, change func(p *shoal.Plan) error) (shoal.Plan, error)
+	DeletePlan(ctx context.Context, idOrName string) (shoal.Plan, error)
+	// AssignPlan puts a workspace on a plan: a period begins now, by the clock of zone.
+	AssignPlan(ctx context.Context, ws shoal.WorkspaceID, plan shoal.PlanID, zone, actor string) (shoal.Balance, error)
+	// GrantCredits adds to the bonus or, below zero, takes from what is unspent of it.
+	GrantCredits(ctx context.Context, ws shoal.WorkspaceID, credits shoal.Credits, note, actor string) (shoal.Balance, error)
+
+	CreateInvoice(ctx context.Context, i shoal.Invoice) (shoal.Invoice, error)
+	// Invoices lists invoices, newest first; an empty ws is all workspaces.
+	Invoices(ctx context.Context, ws shoal.WorkspaceID, unpaid bool, w shoal.Window) (shoal.Listing[shoal.Invoice], error)
+	Invoice(ctx context.Context, id shoal.InvoiceID) (shoal.Invoice, error)
+	// PayInvoice and CancelInvoice are a Conflict InvoiceClosed after the other one.
+	PayInvoice(ctx context.Context, id shoal.InvoiceID) (shoal.Invoice, error)
+	CancelInvoice(ctx context.Context, id shoal.InvoiceID) (shoal.Invoice, error)
+}
+
 // CrawlerStore holds the crawlers that a workspace made for itself.
 type CrawlerStore interface {
 	// Crawler returns the workspace's own crawler by id or slug; ErrCrawlerNotFound

@@ -75,10 +75,16 @@ func (a *API) balance(c *call) error {
 	if err != nil {
 		return err
 	}
+	return c.send(http.StatusOK, appendBalance(c.buf[:0], &b))
+}
+
+// appendBalance appends a balance, in whole credits: what is used is rounded
+// up, so that nothing used looks unused, and what there is is rounded down.
+func appendBalance(buf []byte, b *shoal.Balance) []byte {
 	w := wireBalance{
 		ID: b.WorkspaceID, Object: "plan", Name: b.PlanName, Available: shoal.Unlimited,
-		Consumed: wholeCredits(b.Consumed), BonusCredit: wholeCredits(b.Bonus),
-		RolloverCredit: wholeCredits(b.Rollover), RolloverExpiresAt: stamp(b.RolloverExpiresAt),
+		Consumed: wholeCredits(b.Consumed), BonusCredit: int64(b.Bonus / 1e6),
+		RolloverCredit: int64(b.Rollover / 1e6), RolloverExpiresAt: stamp(b.RolloverExpiresAt),
 		Interval: b.Interval, UsedSlots: int64(b.UsedSlots), TotalSlots: shoal.Unlimited,
 		HasUnpaidBill: b.HasUnpaidBill, ResetTime: stamp(b.ResetTime),
 	}
@@ -88,7 +94,7 @@ func (a *API) balance(c *call) error {
 	if b.TotalSlots > 0 {
 		w.TotalSlots = int64(b.TotalSlots)
 	}
-	return c.json(http.StatusOK, w)
+	return appendJSON(buf, w)
 }
 
 type health struct {

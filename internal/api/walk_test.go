@@ -31,6 +31,7 @@ func TestWalk(t *testing.T) {
 		w.get("/v1/me")
 		w.walkKeys()
 		w.walkStaff()
+		w.walkBilling(squid)
 		w.get("/v1/user/balance")
 		w.ok(200, "DELETE", "/v1/runs/"+run, nil)
 		w.ok(404, "GET", "/v1/runs/"+run, nil)
