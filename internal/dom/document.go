@@ -89,6 +89,9 @@ type Document struct {
 	// Quirks is whether the page is shown in quirks mode (§ 13.2.6.4.1). It
 	// decides whether class names and ids are compared without case.
 	Quirks bool
+	// XML is whether the document was made of an XML page, whose names may have
+	// prefixes.
+	XML bool
 	// Truncated says what of a page that exceeds the parser's limits was left
 	// out, or is empty.
 	Truncated Truncation

@@ -82,7 +82,7 @@ func (d *Document) Parse(buf []byte, opts Options) error {
 func (d *Document) Reset() {
 	d.nodes, d.attrs, d.arena, d.src = d.nodes[:0], d.attrs[:0], d.arena[:0], nil
 	d.names.reset()
-	d.Quirks, d.Truncated, d.scripting = false, "", false
+	d.Quirks, d.XML, d.Truncated, d.scripting = false, false, "", false
 }
 
 func parseContext(s string) (name string, ns Namespace, err error) {
