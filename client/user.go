@@ -2,7 +2,10 @@ package client
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"time"
 )
 
 // Me is the user behind the key.
@@ -27,6 +30,32 @@ type Balance struct {
 func (c *Client) Me(ctx context.Context) (*Me, error) {
 	var v Me
 	return &v, c.do(ctx, http.MethodGet, "/me", nil, nil, &v)
+}
+
+// Health is what a server says of itself.
+type Health struct {
+	Status  string `json:"status"`
+	Version string `json:"version"`
+}
+
+// Health asks the server at path, /healthz or /readyz, how it is, and returns its time.
+func (c *Client) Health(ctx context.Context, path string) (h Health, date time.Time, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return h, date, fmt.Errorf("build request: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return h, date, c.noAnswer(req, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return h, date, errorOf(resp)
+	}
+	if date, err = http.ParseTime(resp.Header.Get("Date")); err != nil {
+		return h, date, fmt.Errorf("%s: %w", path, err)
+	}
+	return h, date, json.NewDecoder(resp.Body).Decode(&h)
 }
 
 // Balance returns the workspace's plan and what is used of it.

@@ -16,6 +16,8 @@ type adminCmd struct {
 	Key       adminKeyCmd       `cmd:"" help:"API keys: list, make, revoke."`
 	Workspace adminWorkspaceCmd `cmd:"" help:"Workspaces: list, rename."`
 	Crawler   adminCrawlerCmd   `cmd:"" help:"Crawlers: put under maintenance, switch off and on."`
+	Backup    adminBackup       `cmd:"" help:"Copy all of a data directory, while the server runs."`
+	Doctor    adminDoctor       `cmd:"" help:"Check the data, the disk, the keys, the queue and the clock, and say what to do."`
 }
 
 // Help is the long help of the verb.

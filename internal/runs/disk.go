@@ -37,7 +37,7 @@ func (s *Service) newDiskWatch() *diskWatch {
 // look compares the free space with what is wanted. Room counts as room again
 // only a tenth above the limit, so that runs do not flap.
 func (d *diskWatch) look(ctx context.Context) error {
-	free, err := freeBytes(d.s.config.DataDir)
+	free, err := FreeBytes(d.s.config.DataDir)
 	if err != nil {
 		return fmt.Errorf("read the free space of %s: %w", d.s.config.DataDir, err)
 	}
@@ -84,7 +84,7 @@ func (s *Service) holdWhenLow(ctx context.Context, id shoal.RunID) error {
 	if s.newDiskWatch() == nil {
 		return nil
 	}
-	free, err := freeBytes(s.config.DataDir)
+	free, err := FreeBytes(s.config.DataDir)
 	if err != nil || free >= s.config.MinFree {
 		return err
 	}

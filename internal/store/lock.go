@@ -41,6 +41,31 @@ func lockDir(dir string) (*dirLock, error) {
 	return &dirLock{file: f}, nil
 }
 
+// Holder returns the id of the process that works on the data directory dir,
+// or "" when none does. It says "another" when it cannot be known which.
+func Holder(dir string) (pid string, err error) {
+	f, err := os.Open(filepath.Join(dir, "lock"))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look at the lock of the data directory: %w", err)
+	}
+	defer f.Close() // which gives back what is taken below
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if err == nil {
+		return "", nil
+	}
+	if !errors.Is(err, syscall.EWOULDBLOCK) {
+		return "", fmt.Errorf("look at the lock of the data directory: %w", err)
+	}
+	holder, err := io.ReadAll(io.LimitReader(f, 32))
+	if pid = strings.TrimSpace(string(holder)); pid == "" || err != nil {
+		return "another", nil
+	}
+	return pid, nil
+}
+
 func heldError(dir, pid string) error {
 	who := "another process"
 	if pid != "" {
