@@ -223,6 +223,10 @@ type Account struct {
 	UpdatedAt  time.Time
 	SyncedAt   time.Time
 	Squids     []SquidRef
+	// Uses are what it was used for, by attribute, and Batch how far it is in its
+	// batch; kept by the store.
+	Uses  map[string]AccountUse
+	Batch BatchUse
 }
 
 // SquidRef names a squid.

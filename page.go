@@ -95,8 +95,11 @@ type Page struct {
 	// Desc becomes the run task's done_reason_desc if the task ends with this
 	// page; empty: the page has nothing to say to a person.
 	Desc string
-	Log  RequestLog
-	At   time.Time
+	// Use is what the page counts against the account that it was fetched with;
+	// nil: it was fetched without, or no answer came.
+	Use *PageUse
+	Log RequestLog
+	At  time.Time
 }
 
 // PageResult is what the store made of a page.

@@ -100,6 +100,9 @@ type Run struct {
 	PauseCount  int
 	ForceLaunch bool
 	Shared      bool
+	// AccountPK is the account that a running run works with; 0: none. A run
+	// that is not running has none.
+	AccountPK int64
 
 	// The settings copied at the start; later changes of the squid do not reach the run.
 	Settings RunSettings
@@ -152,6 +155,12 @@ type RunSettings struct {
 	FunctionOrder       []string           `json:"function_order,omitempty"` // bit i of Row.Functions
 	ExportUniqueResults bool               `json:"export_unique_results,omitempty"`
 	NoLineBreaks        bool               `json:"no_line_breaks,omitempty"`
+	// Account is the type of account that the crawler works with, nil: none of
+	// its own, and AccountRequired says that it works with none but them.
+	Account         *AccountType `json:"account,omitempty"`
+	AccountRequired bool         `json:"account_required,omitempty"`
+	// AccountCounts are the limits that the crawler's pages count against.
+	AccountCounts []string `json:"account_counts,omitempty"`
 }
 
 // NewRun is a run to create.

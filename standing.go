@@ -25,6 +25,8 @@ type Standing struct {
 	// Overdue is the oldest overdue invoice of the workspace's plan, and Fee that
 	// of the run's crawler; nil: there is none.
 	Overdue, Fee *Invoice
+	// Accounts are those that are linked to the squid, by PK.
+	Accounts []LinkedAccount
 }
 
 // Slots returns how many slots a run holds that asks for wanted.

@@ -51,6 +51,7 @@ func (p *Program) settings(s *shoal.Squid, now time.Time) (shoal.RunSettings, er
 		MaxDuration: time.Duration(intParam(params, ParamMaxRunMinutes)) * time.Minute, ErrorBudget: p.ErrorBudget, CreditsPerRow: p.Info.CreditsPerRow,
 		ExportUniqueResults: s.ExportUniqueResults, NoLineBreaks: s.NoLineBreaks,
 	}
+	p.accountSettings(&r)
 	for _, a := range p.addons {
 		r.FunctionOrder = append(r.FunctionOrder, a.Name)
 		on := a.Default
@@ -67,6 +68,21 @@ func (p *Program) settings(s *shoal.Squid, now time.Time) (shoal.RunSettings, er
 		r.CreditsPerFunction[a.Name] = a.Credits
 	}
 	return r, nil
+}
+
+// accountSettings copies what a run has to know of the crawler's accounts.
+func (p *Program) accountSettings(r *shoal.RunSettings) {
+	if p.Account == nil {
+		return
+	}
+	t := p.Account.Type
+	t.Icon = "" // may be long, and a run shows none
+	r.Account, r.AccountRequired = &t, p.Info.AccountRequired
+	for _, page := range p.Pages {
+		r.AccountCounts = append(r.AccountCounts, page.Counts...)
+	}
+	slices.Sort(r.AccountCounts)
+	r.AccountCounts = slices.Compact(r.AccountCounts)
 }
 
 func intParam(params map[string]any, name string) int64 {

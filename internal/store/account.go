@@ -59,7 +59,7 @@ func withSquids(ctx context.Context, q querier, rows []accountRow) ([]shoal.Acco
 			return nil, fmt.Errorf("read the squids of accounts: %w", err)
 		}
 	}
-	return accounts, nil
+	return accounts, withUses(ctx, q, rows, accounts)
 }
 
 // Accounts lists accounts, newest first.
@@ -117,6 +117,9 @@ func (s *Store) UpdateAccount(ctx context.Context, ws shoal.WorkspaceID, id shoa
 		if err := oneRow(res, err, shoal.ErrAccountNotFound); err != nil {
 			return err
 		}
+		if err := s.wakeOfAccount(ctx, tx, id); err != nil {
+			return err
+		}
 		if changed, err = account(ctx, tx, ws, id); err != nil {
 			return err
 		}
@@ -136,6 +139,9 @@ func (s *Store) DeleteAccount(ctx context.Context, ws shoal.WorkspaceID, id shoa
 			WHERE id = $2 AND deleted_at = 0 AND workspace_pk = (SELECT pk FROM workspaces WHERE id = $3)`
 		res, err := tx.ExecContext(ctx, q, micros(s.now()), string(id), string(ws))
 		if err := oneRow(res, err, shoal.ErrAccountNotFound); err != nil {
+			return err
+		}
+		if err := s.wakeOfAccount(ctx, tx, id); err != nil {
 			return err
 		}
 		const unlink = `DELETE FROM squid_accounts WHERE account_pk = (SELECT pk FROM accounts WHERE id = $1)`

@@ -13,7 +13,7 @@ import (
 )
 
 // batch is one transaction of the writer. Rows are locked in the order
-// workspaces, squids, runs, each by primary key; the lock on a run guards its
+// workspaces, squids, accounts, runs, each by primary key; the lock on a run guards its
 // leases, run tasks and frontier.
 type batch struct {
 	s    *Store
@@ -22,6 +22,9 @@ type batch struct {
 	hot  *hotState
 	runs []*batchRun // by primary key
 	wss  map[int64]*batchWorkspace
+	// Of pages that were fetched with accounts; nil: there are none.
+	accounts map[int64]*batchAccount
+	uses     map[useKey]useCount
 }
 
 // batchRun is a run as the batch changes it.
@@ -106,6 +109,9 @@ func (b *batch) apply(ctx context.Context, ops []*op) error {
 			return err
 		}
 	}
+	if err := b.flushUses(ctx); err != nil {
+		return err
+	}
 	return b.charge(ctx)
 }
 
@@ -142,6 +148,9 @@ func (b *batch) lock(ctx context.Context) error {
 	}
 	b.now = now
 	if err := b.lockOwners(ctx); err != nil {
+		return err
+	}
+	if err := b.lockUses(ctx); err != nil {
 		return err
 	}
 	for _, r := range b.runs {

@@ -52,10 +52,10 @@ const (
 // hotBulks and hotTexts are the statements of the writer.
 var (
 	hotBulks = []*bulk{selectTasks, selectRequests, insertResults, selectOwners, insertKeys, selectKeys, insertLinks,
-		offerRequest, insertRequests, selectKnown, updateRequests, updateTasks, insertEvents, addLedger,
+		offerRequest, insertRequests, selectKnown, updateRequests, updateTasks, insertEvents, addLedger, addUses,
 		readRequests, claimRequests, claimTasks, returnTasks, reopenTasks}
 	hotTexts = []string{selectRunOwners, selectSquidSeq, selectPlan, selectLeases, selectKeyed, updateKeyed, selectTail, refillKeys, updateSquidSeq,
-		updateCounters, spendCredits, claimableRequests, claimableTasks}
+		updateCounters, spendCredits, selectBatch, updateBatch, claimableRequests, claimableTasks}
 )
 
 // flush writes what the pages made of the run.

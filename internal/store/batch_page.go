@@ -159,6 +159,7 @@ func (b *batch) page(ctx context.Context, r *batchRun, o *op) error {
 		}
 	}
 	r.count(p, t, b.now)
+	b.use(p, o.result.Stored)
 	r.finishRequest(p, t)
 	r.closeTask(p, t, b.now)
 	if r.full && !r.closed {

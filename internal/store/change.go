@@ -20,7 +20,8 @@ func (s *Store) ChangeRun(ctx context.Context, id shoal.RunID, actor string,
 	decide func(r *shoal.Run, now time.Time) (shoal.Effects, error)) (shoal.Run, error) {
 	return s.changeRun(ctx, id, actor, func(_ context.Context, _ *sql.Tx, r *runRow) (shoal.Effects, error) {
 		return decide(&r.Run, s.now())
-	}, func(ctx context.Context, tx *sql.Tx) error { return s.lockLimited(ctx, tx, id) })
+	}, func(ctx context.Context, tx *sql.Tx) error { return s.lockLimited(ctx, tx, id) },
+		func(ctx context.Context, tx *sql.Tx) error { return s.lockHeld(ctx, tx, id) })
 }
 
 // AdmitRun is ChangeRun for what may put a run to work: decide is told how the
@@ -108,15 +109,20 @@ func (s *Store) writeState(ctx context.Context, tx *sql.Tx, was, row *runRow, ac
 		outcome_desc = $7, started_at = $8, ended_at = $9, active = $10, active_since = $11, wake_at = $12, paused_at = $13,
 		pause_count = $14, shared = $15, known_requests = $16, tasks_done = $17, tasks_failed = $18, tasks_unreached = $19,
 		export_done = $20, export_time = $21, export_count = $22, email_done = $23, email_time = $24, event_seq = $25,
-		last_progress_at = $26, slots = $27
+		last_progress_at = $26, slots = $27, account_pk = $28
 		WHERE pk = $1`
 	_, err := tx.ExecContext(ctx, q, row.PK, string(row.Status), string(row.DoneReason), row.DoneReasonDesc, string(row.Outcome),
 		string(row.OutcomeReason), row.OutcomeDesc, micros(row.StartedAt), micros(row.EndedAt), row.Active.Microseconds(),
 		micros(row.ActiveSince), micros(row.WakeAt), micros(row.PausedAt), row.PauseCount, row.Shared, row.KnownRequests,
 		row.TasksDone, row.TasksFailed, row.TasksUnreached, row.ExportDone, micros(row.ExportTime), row.ExportCount,
-		row.EmailDone, micros(row.EmailTime), row.EventSeq, micros(row.LastProgressAt), row.slots)
+		row.EmailDone, micros(row.EmailTime), row.EventSeq, micros(row.LastProgressAt), row.slots, row.AccountPK)
 	if err != nil {
 		return fmt.Errorf("write run: %w", err)
+	}
+	if was.AccountPK > 0 && was.AccountPK != row.AccountPK {
+		if err := s.wakeWaiting(ctx, tx, was.AccountPK, shoal.ReasonNoAccountAvailable); err != nil {
+			return err
+		}
 	}
 	if freed {
 		if err := s.wakeForSlots(ctx, tx, row.workspacePK); err != nil {

@@ -281,6 +281,9 @@ func (s *Store) deleteRun(ctx context.Context, tx *sql.Tx, t *tally, run shoal.R
 // deleteRunsOf marks all runs of a deleted squid. An active one ends here and
 // loses its leases, so that nothing commits to it any more.
 func (s *Store) deleteRunsOf(ctx context.Context, tx *sql.Tx, workspacePK, squidPK int64, now time.Time) error {
+	if err := s.freeAccounts(ctx, tx, squidPK); err != nil {
+		return err
+	}
 	const q = `UPDATE runs SET deleted_at = $1,
 			done_reason = CASE WHEN ` + unfinished + ` THEN 'aborted' ELSE done_reason END,
 			active = CASE WHEN active_since > 0 THEN active + ($1 - active_since) ELSE active END, active_since = 0,

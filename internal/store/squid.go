@@ -252,6 +252,9 @@ func (s *Store) UpdateSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.
 			if err := linkAccounts(ctx, tx, ws, pk, *p.Accounts); err != nil {
 				return err
 			}
+			if err := s.wakeOfSquid(ctx, tx, pk); err != nil {
+				return err
+			}
 		}
 		if changed, err = s.squid(ctx, tx, ws, id); err != nil {
 			return err

@@ -35,9 +35,14 @@ func (s *Store) lockStanding(ctx context.Context, tx *sql.Tx, r *runRow) (shoal.
 	return s.standing(ctx, tx, r)
 }
 
-// standing reads how a run's workspace and squid, both locked, stand.
+// standing reads how a run's workspace and squid, both locked, stand, and locks
+// the accounts that the run may work with.
 func (s *Store) standing(ctx context.Context, tx *sql.Tx, r *runRow) (shoal.Standing, error) {
 	st := shoal.Standing{Credits: -1}
+	var err error
+	if st.Accounts, err = s.lockAccounts(ctx, tx, r.SquidPK, r.PK); err != nil {
+		return st, err
+	}
 	if err := tx.QueryRowContext(ctx, `SELECT is_active FROM squids WHERE pk = $1`, r.SquidPK).Scan(&st.SquidActive); err != nil {
 		return st, fmt.Errorf("read the squid's switch: %w", err)
 	}

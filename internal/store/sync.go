@@ -214,7 +214,7 @@ func (s *Store) refresh(ctx context.Context, tx *sql.Tx, y *shoal.Sync, made *sh
 		VALUES ($1, (SELECT pk FROM workspaces WHERE id = $2), $3, $4, $5, $6, $7, '{}', $8, $9, $10, $10, $10)
 		ON CONFLICT (id) DO UPDATE SET username = excluded.username, status_code = excluded.status_code,
 			status_info = excluded.status_info, status_desc = excluded.status_desc, jar = excluded.jar,
-			updated_at = excluded.updated_at, synced_at = excluded.synced_at
+			updated_at = excluded.updated_at, synced_at = excluded.synced_at, marked_at = 0, cool_until = 0, cool_reason = ''
 		WHERE accounts.workspace_pk = excluded.workspace_pk AND accounts.deleted_at = 0`
 	res, err := tx.ExecContext(ctx, q, string(y.AccountID), string(y.Workspace), y.TypeID, y.Username, strconv.Itoa(status.Code()),
 		string(status), status.Description(), made.Jar, made.Credentials, now)
@@ -274,19 +274,6 @@ func (s *Store) relogin(ctx context.Context, tx *sql.Tx, accountPK int64) error 
 		return err
 	}
 	return s.enqueue(ctx, tx, jobs.New(jobs.KindSync, jobs.SyncArgs{Sync: string(y.ID)}))
-}
-
-// KeepJar stores an account's cookies as a site renewed them, unless somebody
-// else stored some since before was read.
-func (s *Store) KeepJar(ctx context.Context, accountPK int64, before, jar []byte) error {
-	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE accounts SET jar = $1 WHERE pk = $2 AND jar = $3 AND deleted_at = 0`, jar, accountPK, before)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("keep an account's cookies: %w", err)
-	}
-	return nil
 }
 
 // wakeSynced wakes the paused runs that an account's synchronization helps:
