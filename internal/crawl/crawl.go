@@ -59,6 +59,13 @@ type Hold struct {
 // has no page. known, called with the requests that the page led to, drops
 // those that the store is known to have; it may be nil.
 func (c *Crawl) Do(ctx context.Context, t *Task, w *shoal.Work, known func(task int64, found []shoal.Request) []shoal.Request) Step {
+	return c.DoAs(ctx, t, w, nil, known)
+}
+
+// DoAs is Do with the cookies of an account instead of the task's own; nil:
+// without an account.
+func (c *Crawl) DoAs(ctx context.Context, t *Task, w *shoal.Work, account *fetch.Jar,
+	known func(task int64, found []shoal.Request) []shoal.Request) Step {
 	var s Step
 	req := &w.Request
 	if w.First {
@@ -67,7 +74,7 @@ func (c *Crawl) Do(ctx context.Context, t *Task, w *shoal.Work, known func(task 
 		req = &first
 	}
 	began := c.now()
-	resp, err := c.fetch(ctx, t, req)
+	resp, err := c.fetch(ctx, t, req, account)
 	if err != nil {
 		c.failed(ctx, &s, t, w, req, began, err)
 	} else {
@@ -89,7 +96,7 @@ func (c *Crawl) Do(ctx context.Context, t *Task, w *shoal.Work, known func(task 
 }
 
 // fetch makes the request.
-func (c *Crawl) fetch(ctx context.Context, t *Task, req *shoal.Request) (*fetch.Response, error) {
+func (c *Crawl) fetch(ctx context.Context, t *Task, req *shoal.Request, account *fetch.Jar) (*fetch.Response, error) {
 	fr := fetch.Request{URL: req.URL, Attempt: req.Attempts + 1}
 	if len(req.Extra) > 0 {
 		var extra shoal.RequestExtra
@@ -98,8 +105,12 @@ func (c *Crawl) fetch(ctx context.Context, t *Task, req *shoal.Request) (*fetch.
 		}
 		fr.Method, fr.Header, fr.Body = extra.Method, extra.Header, extra.Body
 	}
+	jar, err := c.cookies(t, account)
+	if err != nil {
+		return nil, err
+	}
 	policy := c.policy
-	policy.Cookies, policy.Home = t.jar, t.start.URL
+	policy.Cookies, policy.Home = jar, t.start.URL
 	resp, err := c.fetcher.Do(ctx, fr, policy)
 	if fr.Method != http.MethodHead || !doubtful(resp, err) || ctx.Err() != nil {
 		return resp, err

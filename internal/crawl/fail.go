@@ -33,6 +33,10 @@ func (c *Crawl) failed(ctx context.Context, s *Step, t *Task, w *shoal.Work, req
 	if !ok {
 		fe = &fetch.Error{Failure: fetch.FailProtocol, Message: err.Error(), Err: err}
 	}
+	if reason := c.detected(t, req, fe); shoal.OfAccount(reason) {
+		s.Hold = Hold{Reason: reason, RetryAfter: fe.RetryAfter}
+		return
+	}
 	switch fe.Failure {
 	case fetch.FailTooMany:
 		if c.answersOthers(req, began, fe) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"sync"
 
 	"golang.org/x/net/publicsuffix"
 
@@ -19,6 +20,9 @@ type Task struct {
 	extract extract.Task
 	start   shoal.Request
 	jar     *fetch.Jar
+
+	mu    sync.Mutex
+	given *fetch.Jar // the account's that has the definition's cookies
 }
 
 // Task makes the shared state of w's run task. The error says what is
@@ -35,13 +39,13 @@ func (c *Crawl) Task(w *shoal.Work) (*Task, error) {
 	}
 	t.start = start
 	t.jar = fetch.NewJar()
-	return t, c.giveCookies(t)
+	return t, c.giveCookies(t, t.jar)
 }
 
-// giveCookies puts the cookies that the definition begins with into the jar,
+// giveCookies puts the cookies that the definition begins with into a jar,
 // for the site of the task's start: its registrable domain, or its host alone
 // where there is none.
-func (c *Crawl) giveCookies(t *Task) error {
+func (c *Crawl) giveCookies(t *Task, jar *fetch.Jar) error {
 	cookies, err := c.plan.Cookies(&t.extract)
 	if err != nil || len(cookies) == 0 {
 		return err
@@ -55,7 +59,7 @@ func (c *Crawl) giveCookies(t *Task) error {
 			cookie.Domain = domain
 		}
 	}
-	t.jar.SetCookies(u, cookies)
+	jar.SetCookies(u, cookies)
 	return nil
 }
 

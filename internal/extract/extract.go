@@ -78,6 +78,14 @@ type Outcome struct {
 // Policy returns how the crawler's requests are to be made.
 func (pl *Plan) Policy() crawler.Policy { return pl.program.Policy }
 
+// Counts returns the limits of an account that pages of a kind count against.
+func (pl *Plan) Counts(kind string) []string {
+	if p := pl.pages[kind]; p != nil {
+		return p.Page.Counts
+	}
+	return nil
+}
+
 // Start returns the task's first request: canonical URL, Digest, Page and
 // Extra set. The error is a *shoal.Error when the URL is none that can be fetched.
 func (pl *Plan) Start(t *Task) (shoal.Request, error) {

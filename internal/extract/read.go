@@ -69,10 +69,7 @@ func newReader(pl *Plan) *reader {
 // none of this plan's.
 func (pl *Plan) Read(t *Task, req *shoal.Request, pg *Page) (*Outcome, error) {
 	st := pl.state(t)
-	plan := pl.pages[req.Page]
-	if plan == nil && req.Page == "" {
-		plan = pl.pages[st.start.Page]
-	}
+	plan := pl.kindOf(st, req)
 	if plan == nil {
 		return nil, fmt.Errorf("read page: the crawler has no page kind %q", req.Page)
 	}
@@ -81,6 +78,29 @@ func (pl *Plan) Read(t *Task, req *shoal.Request, pg *Page) (*Outcome, error) {
 	r.begin(plan, st, req, pg)
 	r.read()
 	return r.out, nil
+}
+
+// Detect returns what the definition says of an answer of which nothing else is
+// read; none when it says nothing.
+func (pl *Plan) Detect(t *Task, req *shoal.Request, pg *Page) shoal.DoneReason {
+	st := pl.state(t)
+	plan := pl.kindOf(st, req)
+	if plan == nil || len(plan.Detect)+len(pl.program.Detect) == 0 {
+		return shoal.ReasonNone
+	}
+	r := pl.readers.Get().(*reader)
+	defer pl.release(r)
+	r.begin(plan, st, req, pg)
+	r.detect()
+	return r.out.Detected
+}
+
+// kindOf returns the kind of page that the request's answer is read as.
+func (pl *Plan) kindOf(st *taskState, req *shoal.Request) *pagePlan {
+	if plan := pl.pages[req.Page]; plan != nil || req.Page != "" {
+		return plan
+	}
+	return pl.pages[st.start.Page]
 }
 
 func (r *reader) begin(plan *pagePlan, st *taskState, req *shoal.Request, pg *Page) {
