@@ -206,7 +206,8 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 	crawlers := crawler.NewWorkspaces(known, p.store, p.cfg.log)
 	shown := apiCatalogue{crawlers, p.fetcher}
 	engine := crawl.New(crawlers, p.fetcher, nil)
-	config := runs.Config{Owner: p.name, Exclusive: p.exclusive(), DataDir: p.cfg.Data, MinFree: minFree(p.cfg.MinFree)}
+	config := runs.Config{Owner: p.name, Exclusive: p.exclusive(), DataDir: p.cfg.Data, MinFree: minFree(p.cfg.MinFree),
+		Cookies: accounts.Cookies{Seal: keys}}
 	if p.cfg.MaxPaused > 0 {
 		config.Rules = runs.DefaultRules
 		config.Rules.MaxPaused = p.cfg.MaxPaused

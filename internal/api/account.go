@@ -8,24 +8,30 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"shoal"
 )
 
-// accountTypes are the types that the workspace's accounts can be of.
-type accountTypes []shoal.AccountType
+// accountTypes are the types that the workspace's accounts can be of, and the
+// moment at which accounts are shown.
+type accountTypes struct {
+	all []shoal.AccountType
+	now time.Time
+}
 
 func (c *call) accountTypes() (accountTypes, error) {
-	return c.a.catalogue.AccountTypes(c.ctx(), c.ws)
+	all, err := c.a.catalogue.AccountTypes(c.ctx(), c.ws)
+	return accountTypes{all, c.a.now()}, err
 }
 
 // find returns a type by slug or id.
 func (ts accountTypes) find(name string) (*shoal.AccountType, error) {
-	i := slices.IndexFunc(ts, func(t shoal.AccountType) bool { return t.Slug == name || t.ID == name })
+	i := slices.IndexFunc(ts.all, func(t shoal.AccountType) bool { return t.Slug == name || t.ID == name })
 	if i < 0 {
 		return nil, shoal.NotFound("AccountTypeDoesNotExist", "type", "There is no account type "+strconv.Quote(clip(name, 60))+"; GET /v1/account_types lists them")
 	}
-	return &ts[i], nil
+	return &ts.all[i], nil
 }
 
 type accountCookie struct {
@@ -80,7 +86,7 @@ func (a *API) listAccountTypes(c *call) error {
 	if err != nil {
 		return err
 	}
-	return sendAll(c, []shoal.AccountType(types), func(b []byte, t *shoal.AccountType) []byte {
+	return sendAll(c, types.all, func(b []byte, t *shoal.AccountType) []byte {
 		return appendJSON(b, wireAccountType{t.ID, "account_type", t.Slug, t.Name, cmp.Or(t.Domain, "Any site"), t.BaseURL, t.Icon,
 			t.LogIn, t.HealthCheck, showCookies(t.Cookies), showLimits(t)})
 	})
@@ -109,14 +115,7 @@ type wireAccount struct {
 
 type accountParams struct {
 	Default map[string]accountLimit `json:"default"`
-	User    map[string]accountUse   `json:"user"`
-}
-
-type accountUse struct {
-	Max       int64  `json:"max"`
-	Value     int64  `json:"value"`
-	Default   int64  `json:"default"`
-	Timestamp *int64 `json:"timestamp"`
+	User    map[string]any          `json:"user"` // accountUse, accountBatch
 }
 
 type accountSquid struct {
@@ -128,18 +127,12 @@ func (ts accountTypes) appendAccount(b []byte, v *shoal.Account) []byte {
 	w := wireAccount{ID: v.ID, Object: "account", Username: v.Username, CreatedAt: stamp(v.CreatedAt),
 		SyncedAt: stamp(v.SyncedAt), Status: v.StatusCode, StatusInfo: v.StatusInfo, StatusDesc: v.StatusDesc,
 		Type: v.TypeID, UpdatedAt: stamp(v.UpdatedAt), TypeID: v.TypeID, Squids: []accountSquid{},
-		Params:  accountParams{map[string]accountLimit{}, map[string]accountUse{}},
+		Params:  accountParams{map[string]accountLimit{}, map[string]any{}},
 		Cookies: []accountCookie{}, Remembered: v.Remembered}
 	if t, err := ts.find(v.TypeID); err == nil {
 		w.Type, w.BaseURL, w.Icon, w.Cookies = t.Slug, t.BaseURL, t.Icon, showCookies(t.Cookies)
 		w.Params.Default = showLimits(t)
-		for name, l := range w.Params.Default {
-			use := accountUse{Max: l.Default, Default: l.Default}
-			if set, ok := v.Params[name]; ok {
-				use.Max = set
-			}
-			w.Params.User[name] = use
-		}
+		w.Params.User = showUses(t, v, ts.now)
 	}
 	for _, s := range v.Squids {
 		w.Squids = append(w.Squids, accountSquid{s.Name, s.ID})
@@ -241,19 +234,19 @@ func setLimits(t *shoal.AccountType, params *fields, limits map[string]int64) er
 // accountOf finds an account and its type, which typeName must name if it is given.
 func (c *call) accountOf(id, typeName string) (v shoal.Account, t *shoal.AccountType, types accountTypes, err error) {
 	if !shoal.ValidID(id) {
-		return v, nil, nil, shoal.ErrAccountNotFound
+		return v, nil, types, shoal.ErrAccountNotFound
 	}
 	if v, err = c.a.store.Account(c.ctx(), c.ws, shoal.AccountID(id)); err != nil {
-		return v, nil, nil, err
+		return v, nil, types, err
 	}
 	if types, err = c.accountTypes(); err != nil {
-		return v, nil, nil, err
+		return v, nil, types, err
 	}
 	if t, err = types.find(v.TypeID); err != nil {
-		return v, nil, nil, err
+		return v, nil, types, err
 	}
 	if typeName != "" && typeName != t.Slug && typeName != t.ID {
-		return v, nil, nil, shoal.Invalid("InvalidParameterValue", "type", "The account is of the type %s, not %s", t.Slug, clip(typeName, 60))
+		return v, nil, types, shoal.Invalid("InvalidParameterValue", "type", "The account is of the type %s, not %s", t.Slug, clip(typeName, 60))
 	}
 	return v, t, types, nil
 }

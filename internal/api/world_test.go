@@ -123,7 +123,7 @@ func newWorld(t *testing.T, databaseURL string, set func(*api.Options)) *world {
 	known := crawler.NewWorkspaces(shared, w.Store, nil)
 	f := fetch.New(fetch.Options{Dial: safedial.New(safedial.Options{AllowPrivate: true}).DialContext, Backoff: time.Millisecond})
 	svc, err := runs.New(w.Store, crawl.New(known, f, w.clock.now), files, w.clock.now, log,
-		runs.Config{Owner: "test-" + shoal.NewID[string](), Exclusive: true, DataDir: dir, MinFree: -1})
+		runs.Config{Owner: "test-" + shoal.NewID[string](), Exclusive: true, DataDir: dir, MinFree: -1, Cookies: accounts.Cookies{Seal: keys}})
 	if err != nil {
 		t.Fatal(err)
 	}

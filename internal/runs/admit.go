@@ -65,12 +65,22 @@ func maintenanceDesc(c crawl.State) string {
 	return sentence("The crawler is under maintenance", c.Message) + " The run goes on by itself when that is over."
 }
 
-// admitted returns what becomes of a run that e would put to work: e itself,
-// or what stands against it.
-func admitted(e Event, r *shoal.Run, c crawl.State, st *shoal.Standing) Event {
+// admitted returns what becomes of a run that e would put to work at now: e with
+// the account that the run takes, or what stands against it.
+func admitted(e Event, r *shoal.Run, c crawl.State, st *shoal.Standing, now time.Time) Event {
 	if o := obstacle(r, c, st); o != nil {
 		o.Asked, o.Rules = e.On == OnResume, e.Rules
 		return *o
+	}
+	if r.TasksTotal > 0 && !tasksLeft(r) {
+		return e // there is only the end left, which needs no account
+	}
+	p := pickAccount(r, st.Accounts, accountTrouble{}, now)
+	switch {
+	case p.reason != shoal.ReasonNone:
+		return p.event(e)
+	case p.account != nil:
+		e.Account = p.account.PK
 	}
 	return e
 }
@@ -109,7 +119,7 @@ func (s *Service) begin(origin shoal.Origin, c crawl.State) shoal.Admission {
 				return 0, err
 			}
 		}
-		return advance(r, admitted(Event{On: OnStart, Rules: &s.config.Rules}, r, c, st), now)
+		return advance(r, admitted(Event{On: OnStart, Rules: &s.config.Rules}, r, c, st, now), now)
 	}
 }
 
@@ -138,7 +148,7 @@ func (s *Service) admit(ctx context.Context, r *shoal.Run, actor string, e Event
 		if e.On == OnWake && r.DoneReason == shoal.ReasonNone {
 			return advance(r, e, now)
 		}
-		return advance(r, admitted(e, r, c, st), now)
+		return advance(r, admitted(e, r, c, st, now), now)
 	})
 	if err != nil {
 		return next, err

@@ -1,6 +1,7 @@
 package runs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,13 +13,13 @@ import (
 
 // submit hands a page to a committer. It waits only when maxUncommitted pages
 // of the slot wait for their commit already.
-func (w *worker) submit(ctx context.Context, page *shoal.Page) {
+func (w *worker) submit(ctx context.Context, page *shoal.Page, u *use) {
 	page.Lease = w.lease
 	// The store may let a page wait for company, but not when the slot is about
 	// to wait for it, nor when other slots have nothing to do without its links.
 	page.Urgent = w.uncommitted.Add(1) >= maxUncommitted || len(page.Found) > 0 && w.ses.idle.Load() > 0
 	select {
-	case w.queue <- page:
+	case w.queue <- used{page, u}:
 		return
 	default:
 	}
@@ -26,7 +27,7 @@ func (w *worker) submit(ctx context.Context, page *shoal.Page) {
 		w.committers++
 		w.wg.Go(func() { w.commit(ctx) })
 	}
-	w.queue <- page
+	w.queue <- used{page, u}
 }
 
 // flush waits for the commits that are under way.
@@ -38,13 +39,15 @@ func (w *worker) flush() {
 // commit commits pages until the queue is closed.
 func (w *worker) commit(ctx context.Context) {
 	for page := range w.queue {
-		result, err := w.s.store.CommitPage(ctx, page)
+		result, err := w.s.store.CommitPage(ctx, page.Page)
 		w.uncommitted.Add(-1)
 		if err != nil {
-			w.refused(ctx, page, err)
+			page.use.settle(nil, 0)
+			w.refused(ctx, page.Page, err)
 			continue
 		}
-		w.s.committed(ctx, w.ses, page, result)
+		page.use.settle(page.Page, result.Stored)
+		w.s.committed(ctx, w.ses, page.Page, result)
 	}
 }
 
@@ -142,7 +145,16 @@ func (s *Service) limit(ctx context.Context, ses *session, desc string) {
 
 // hold pauses the run for a cause that a page met.
 func (s *Service) hold(ctx context.Context, ses *session, h crawl.Hold) {
-	s.once(ctx, ses, Event{On: OnHold, Reason: h.Reason, Desc: h.Desc, RetryAfter: h.RetryAfter})
+	e := Event{On: OnHold, Reason: h.Reason, Desc: h.Desc, RetryAfter: h.RetryAfter}
+	switch {
+	case reasons[h.Reason].class == fails:
+		e.On = OnFail
+	case h.Reason == shoal.ReasonLimitExceeded: // of the site's own; the run has no account whose day would count
+		e.Until = (&shoal.AccountType{}).NextReset(s.now())
+	case h.Reason == shoal.ReasonAccountTooManyRequests:
+		e.Until = s.now().Add(cmp.Or(h.RetryAfter, 15*time.Minute))
+	}
+	s.once(ctx, ses, e)
 }
 
 // once sends an event that ends the session's work; of many slots that meet the

@@ -35,6 +35,8 @@ const (
 	OnTaskFailed
 	// OnLimit: one of the run's own caps is reached; Event.Desc says which.
 	OnLimit
+	// OnAccount: the run goes on with Event.Account.
+	OnAccount
 	// OnExportAsked: a person wants the export made again.
 	OnExportAsked
 	// OnExported: the export file is complete; Event.Desc says what the results
@@ -48,7 +50,7 @@ const (
 
 var triggerNames = [triggers]string{
 	"start", "pause", "hold", "resume", "wake", "expire", "abort", "fail",
-	"tasks ended", "task failed", "limit", "export asked", "exported", "export failed",
+	"tasks ended", "task failed", "limit", "account", "export asked", "exported", "export failed",
 }
 
 // String returns the trigger in words.
@@ -74,6 +76,9 @@ type Event struct {
 	// Asked says that a person wanted the run to go on, so that a hold which
 	// stands against it begins a pause of its own.
 	Asked bool
+	// Account is the account that the run works with, for OnStart, OnResume,
+	// OnWake and OnAccount; 0: none.
+	Account int64
 	// Rules are the waits in force; nil: DefaultRules.
 	Rules *Rules
 }

@@ -30,6 +30,8 @@ type Config struct {
 	MinFree int64
 	// Stall is how long a run may go without a page before it says why. 5 min when 0.
 	Stall time.Duration
+	// Cookies opens the cookies of accounts; nil: no run works with accounts.
+	Cookies Cookies
 	// Rules are the waits of paused runs; DefaultRules when zero.
 	Rules Rules
 	// SlotTime is how long a slot job works for a run before others get a turn. 20 s when 0.
@@ -112,6 +114,7 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Go(func() { s.every(beating, s.config.Heartbeat, "renew leases", s.heartbeat) })
 	wg.Go(func() { s.every(ctx, s.config.Reconcile, "reconcile runs", s.reconcile) })
 	wg.Go(func() { s.every(ctx, s.config.Wake, "wake paused runs", s.wakeDue) })
+	wg.Go(func() { s.every(ctx, s.config.Wake, "look at accounts", s.watchAccounts) })
 	wg.Go(func() { s.every(ctx, s.config.Stall/4, "look for stalled runs", s.lookForStalls) })
 	if disk := s.newDiskWatch(); disk != nil {
 		wg.Go(func() { s.every(ctx, s.config.Disk, "watch the disk", disk.look) })

@@ -164,17 +164,20 @@ type session struct {
 	once     sync.Once
 	endOnce  sync.Once
 	seen     seenCache
-	work     chan struct{} // one token for each idle slot that may find work
-	idle     atomic.Int64  // slots that wait for a token
-	pending  atomic.Int64  // requests to do, as the last commit said
-	bytes    atomic.Int64  // fetched: before this session, and by it
-	requests atomic.Int64  // ended: before this session, and by it
-	ready    atomic.Bool   // load has filled it in
-	progress atomic.Int64  // when the last page was committed, Unix nanoseconds
-	stalled  atomic.Bool   // the run's message says that it stands still
-	over     atomic.Bool   // the run's tasks have ended
-	holding  atomic.Bool   // a slot is sending an event that ends its work
-	checked  atomic.Int64  // when the error budget was last looked at
+	work     chan struct{}           // one token for each idle slot that may find work
+	idle     atomic.Int64            // slots that wait for a token
+	pending  atomic.Int64            // requests to do, as the last commit said
+	bytes    atomic.Int64            // fetched: before this session, and by it
+	requests atomic.Int64            // ended: before this session, and by it
+	ready    atomic.Bool             // load has filled it in
+	progress atomic.Int64            // when the last page was committed, Unix nanoseconds
+	stalled  atomic.Bool             // the run's message says that it stands still
+	over     atomic.Bool             // the run's tasks have ended
+	holding  atomic.Bool             // a slot is sending an event that ends its work
+	account  atomic.Pointer[account] // of its requests; nil: none
+	checked  atomic.Int64            // when the error budget was last looked at
+
+	switching sync.Mutex // held by who changes account
 
 	mu      sync.Mutex
 	tasks   map[int64]*crawl.Task

@@ -66,6 +66,11 @@ func (s *Service) load(ctx context.Context, ses *session) error {
 		return errors.Join(err, s.store.SetRunMessage(ctx, ses.id, "The run's crawler cannot be used: "+err.Error()))
 	}
 	ses.run = r
+	if r.AccountPK > 0 {
+		if err := s.openAccount(ctx, ses); err != nil {
+			return err
+		}
+	}
 	ses.bytes.Store(r.BytesFetched)
 	ses.requests.Store(r.TotalRequests)
 	ses.pending.Store(r.TasksTotal - r.TasksDone)
@@ -126,6 +131,9 @@ func (s *Service) workAndRelease(ctx context.Context, w *worker) (err error) {
 	defer func() {
 		if released := s.release(ctx, w.lease); err == nil {
 			err = released
+		}
+		if a := w.ses.account.Load(); a != nil && err == nil {
+			err = s.keepCookies(context.WithoutCancel(ctx), a, 0)
 		}
 	}()
 	return w.work(ctx)

@@ -41,6 +41,7 @@ func nextPending(r shoal.Run, e Event, now time.Time) (shoal.Run, shoal.Effects,
 	switch e.On {
 	case OnStart:
 		r.StartedAt = now
+		r.AccountPK = e.Account
 		return run(r, now), shoal.EffectSlots, nil
 	case OnPause, OnHold:
 		return hold(r, e, now)
@@ -62,6 +63,9 @@ func nextRunning(r shoal.Run, e Event, now time.Time) (shoal.Run, shoal.Effects,
 		return upload(r, shoal.RunError, e.Reason, e.Desc, now), stopEffects, nil
 	case OnLimit:
 		return upload(r, shoal.RunDone, shoal.ReasonTasksDone, e.Desc, now), stopEffects, nil
+	case OnAccount:
+		r.AccountPK = e.Account
+		return r, 0, nil
 	case OnTaskFailed:
 		if overBudget(&r) {
 			return hold(r, budgetEvent(&r, e), now)
@@ -80,11 +84,13 @@ func nextPaused(r shoal.Run, e Event, now time.Time) (shoal.Run, shoal.Effects, 
 	switch e.On {
 	case OnResume:
 		r.PauseCount = 0 // a person looked at it: the waits count anew
+		r.AccountPK = e.Account
 		return wake(r, now)
 	case OnWake:
 		if r.DoneReason == shoal.ReasonNone {
 			return refuse(r, e) // a person's pause; only a person wakes it
 		}
+		r.AccountPK = e.Account
 		return wake(r, now)
 	case OnHold:
 		return holdOn(r, e, now)
@@ -230,7 +236,7 @@ func hold(r shoal.Run, e Event, now time.Time) (shoal.Run, shoal.Effects, error)
 		wait = min(e.RetryAfter, ru.MaxPaused)
 	}
 	r = stopClock(r, now)
-	r.Status = shoal.RunPaused
+	r.Status, r.AccountPK = shoal.RunPaused, 0
 	r.DoneReason, r.DoneReasonDesc = e.Reason, descOr(e.Reason, e.Desc)
 	r.PausedAt = now
 	r.WakeAt = time.Time{}
@@ -266,7 +272,7 @@ func expire(r shoal.Run, e Event, reason shoal.DoneReason, now time.Time) shoal.
 
 // upload ends the collecting of r and remembers the outcome that the export leads to.
 func upload(r shoal.Run, outcome shoal.RunStatus, reason shoal.DoneReason, desc string, now time.Time) shoal.Run {
-	r.Status = shoal.RunUploading
+	r.Status, r.AccountPK = shoal.RunUploading, 0
 	r.Outcome, r.OutcomeReason, r.OutcomeDesc = outcome, reason, descOr(reason, desc)
 	r.DoneReason, r.DoneReasonDesc = r.OutcomeReason, r.OutcomeDesc
 	r.PausedAt, r.WakeAt = time.Time{}, time.Time{}

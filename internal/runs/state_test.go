@@ -57,6 +57,7 @@ var events = [triggers]Event{
 	OnTasksEnded:   {On: OnTasksEnded},
 	OnTaskFailed:   {On: OnTaskFailed},
 	OnLimit:        {On: OnLimit, Desc: "Stopped at its cap of 10 bytes."},
+	OnAccount:      {On: OnAccount, Account: 7},
 	OnExportAsked:  {On: OnExportAsked},
 	OnExported:     {On: OnExported},
 	OnExportFailed: {On: OnExportFailed, Desc: "No space left on device."},
@@ -135,7 +136,7 @@ var table = map[string][triggers]outcome{
 		OnAbort:      to(shoal.RunUploading, shoal.ReasonAborted, drop, abort, finish),
 		OnFail:       to(shoal.RunUploading, shoal.ReasonLastInvoiceNotPaid, drop, abort, finish),
 		OnTasksEnded: no(conflict), OnTaskFailed: no(conflict), OnLimit: no(conflict),
-		OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
+		OnAccount: no(conflict), OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
 	},
 	"running": {
 		OnStart: no(conflict), OnPause: to(shoal.RunPaused, ""),
@@ -143,8 +144,8 @@ var table = map[string][triggers]outcome{
 		OnAbort:      to(shoal.RunUploading, shoal.ReasonAborted, drop, abort, finish),
 		OnFail:       to(shoal.RunUploading, shoal.ReasonLastInvoiceNotPaid, drop, abort, finish),
 		OnTasksEnded: no(conflict), OnTaskFailed: to(shoal.RunRunning, ""),
-		OnLimit:       to(shoal.RunUploading, shoal.ReasonTasksDone, drop, abort, finish),
-		OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
+		OnLimit:   to(shoal.RunUploading, shoal.ReasonTasksDone, drop, abort, finish),
+		OnAccount: to(shoal.RunRunning, ""), OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
 	},
 	"running, all in": {
 		OnStart: no(conflict), OnPause: to(shoal.RunPaused, ""),
@@ -152,8 +153,8 @@ var table = map[string][triggers]outcome{
 		OnAbort:      to(shoal.RunUploading, shoal.ReasonAborted, drop, abort, finish),
 		OnFail:       to(shoal.RunUploading, shoal.ReasonLastInvoiceNotPaid, drop, abort, finish),
 		OnTasksEnded: to(shoal.RunUploading, shoal.ReasonTasksDone, finish), OnTaskFailed: to(shoal.RunRunning, ""),
-		OnLimit:       to(shoal.RunUploading, shoal.ReasonTasksDone, drop, abort, finish),
-		OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
+		OnLimit:   to(shoal.RunUploading, shoal.ReasonTasksDone, drop, abort, finish),
+		OnAccount: to(shoal.RunRunning, ""), OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
 	},
 	"running, failing": {
 		OnStart: no(conflict), OnPause: to(shoal.RunPaused, ""),
@@ -161,8 +162,8 @@ var table = map[string][triggers]outcome{
 		OnAbort:      to(shoal.RunUploading, shoal.ReasonAborted, drop, abort, finish),
 		OnFail:       to(shoal.RunUploading, shoal.ReasonLastInvoiceNotPaid, drop, abort, finish),
 		OnTasksEnded: no(conflict), OnTaskFailed: to(shoal.RunPaused, shoal.ReasonRequestFailed),
-		OnLimit:       to(shoal.RunUploading, shoal.ReasonTasksDone, drop, abort, finish),
-		OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
+		OnLimit:   to(shoal.RunUploading, shoal.ReasonTasksDone, drop, abort, finish),
+		OnAccount: to(shoal.RunRunning, ""), OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
 	},
 	"running, dead": {
 		OnStart: no(conflict), OnPause: to(shoal.RunPaused, ""),
@@ -170,8 +171,8 @@ var table = map[string][triggers]outcome{
 		OnAbort:      to(shoal.RunUploading, shoal.ReasonAborted, drop, abort, finish),
 		OnFail:       to(shoal.RunUploading, shoal.ReasonLastInvoiceNotPaid, drop, abort, finish),
 		OnTasksEnded: to(shoal.RunUploading, shoal.ReasonWebsiteInaccessible, finish), OnTaskFailed: to(shoal.RunRunning, ""),
-		OnLimit:       to(shoal.RunUploading, shoal.ReasonTasksDone, drop, abort, finish),
-		OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
+		OnLimit:   to(shoal.RunUploading, shoal.ReasonTasksDone, drop, abort, finish),
+		OnAccount: to(shoal.RunRunning, ""), OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
 	},
 	"paused by person": pausedWant(outcome{refused: conflict}, no(conflict), to(shoal.RunRunning, "", slots)),
 	"paused by engine": pausedWant(to(shoal.RunRunning, "", slots), no(conflict), to(shoal.RunRunning, "", slots)),
@@ -183,14 +184,14 @@ var table = map[string][triggers]outcome{
 		OnStart: no(conflict), OnPause: no(conflict), OnHold: no(conflict), OnResume: no(conflict), OnWake: no(conflict), OnExpire: no(conflict),
 		OnAbort: to(shoal.RunUploading, shoal.ReasonAborted), OnFail: no(conflict),
 		OnTasksEnded: no(conflict), OnTaskFailed: no(conflict), OnLimit: no(conflict),
-		OnExportAsked: no(conflict), OnExported: to(shoal.RunDone, shoal.ReasonTasksDone),
+		OnAccount: no(conflict), OnExportAsked: no(conflict), OnExported: to(shoal.RunDone, shoal.ReasonTasksDone),
 		OnExportFailed: to(shoal.RunError, shoal.ReasonExportFailed),
 	},
 	"uploading, stop": {
 		OnStart: no(conflict), OnPause: no(conflict), OnHold: no(conflict), OnResume: no(conflict), OnWake: no(conflict), OnExpire: no(conflict),
 		OnAbort: to(shoal.RunUploading, shoal.ReasonAborted), OnFail: no(conflict),
 		OnTasksEnded: no(conflict), OnTaskFailed: no(conflict), OnLimit: no(conflict),
-		OnExportAsked: no(conflict), OnExported: to(shoal.RunAborted, shoal.ReasonAborted),
+		OnAccount: no(conflict), OnExportAsked: no(conflict), OnExported: to(shoal.RunAborted, shoal.ReasonAborted),
 		OnExportFailed: to(shoal.RunError, shoal.ReasonExportFailed),
 	},
 	"done":            endedWant(shoal.RunDone, shoal.ReasonTasksDone, no(conflict), no(conflict)),
@@ -206,7 +207,7 @@ func pausedWant(wake, expire, resume outcome) [triggers]outcome {
 		OnStart: no(conflict), OnPause: no(conflict), OnHold: to(shoal.RunPaused, shoal.ReasonNoCreditsLeft), OnResume: resume, OnWake: wake, OnExpire: expire,
 		OnAbort:      to(shoal.RunUploading, shoal.ReasonAborted, drop, abort, finish),
 		OnFail:       to(shoal.RunUploading, shoal.ReasonLastInvoiceNotPaid, drop, abort, finish),
-		OnTasksEnded: no(conflict), OnTaskFailed: no(conflict), OnLimit: no(conflict),
+		OnTasksEnded: no(conflict), OnTaskFailed: no(conflict), OnLimit: no(conflict), OnAccount: no(conflict),
 		OnExportAsked: no(conflict), OnExported: no(conflict), OnExportFailed: no(conflict),
 	}
 }
@@ -215,7 +216,7 @@ func endedWant(s shoal.RunStatus, reason shoal.DoneReason, exported, failed outc
 	return [triggers]outcome{
 		OnStart: no(conflict), OnPause: no(conflict), OnHold: no(conflict), OnResume: no(conflict), OnWake: no(conflict), OnExpire: no(conflict),
 		OnAbort: no(notFound), OnFail: no(conflict),
-		OnTasksEnded: no(conflict), OnTaskFailed: no(conflict), OnLimit: no(conflict),
+		OnTasksEnded: no(conflict), OnTaskFailed: no(conflict), OnLimit: no(conflict), OnAccount: no(conflict),
 		OnExportAsked: to(s, reason, finish), OnExported: exported, OnExportFailed: failed,
 	}
 }

@@ -35,6 +35,20 @@ type Store interface {
 	// the run's workspace and squid stand, which nobody can change meanwhile.
 	AdmitRun(ctx context.Context, id shoal.RunID, actor string, decide shoal.Admission) (shoal.Run, error)
 
+	// SwitchAccount writes what a run learned of the account that it works with
+	// and lets decide whether the run goes on, with which account; a note that it
+	// returns goes into the run's log. Else it is AdmitRun.
+	SwitchAccount(ctx context.Context, id shoal.RunID, actor string, m shoal.AccountMark,
+		decide func(r *shoal.Run, st *shoal.Standing, now time.Time) (shoal.Effects, string, error)) (shoal.Run, error)
+	// RunAccount returns the account that a running run works with, with its
+	// sealed cookies; ErrAccountNotFound when it works with none.
+	RunAccount(ctx context.Context, run shoal.RunID) (shoal.LinkedAccount, error)
+	// KeepJar keeps the cookies that a site renewed, unless the account got
+	// others since sealed was read. It reports whether it did.
+	KeepJar(ctx context.Context, account int64, sealed, renewed []byte) (bool, error)
+	// RunTasks lists a run's tasks, newest first.
+	RunTasks(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID, w shoal.Window) (shoal.Listing[shoal.RunTask], error)
+
 	// AcquireLease takes a slot of a running run for ttl. ErrLeaseHeld when
 	// another live worker has it; an owner takes its own anew, since the answer
 	// to its first request may have been lost. ErrRunNotFound when the run is

@@ -11,6 +11,7 @@ import (
 
 	"shoal"
 	"shoal/internal/crawl"
+	"shoal/internal/fetch"
 )
 
 const (
@@ -43,7 +44,7 @@ type worker struct {
 	lost atomic.Bool            // the lease is not ours any more
 	stop context.CancelFunc     // ends the request under way
 
-	queue      chan *shoal.Page // to the committers
+	queue      chan used // to the committers
 	committers int
 	wg         sync.WaitGroup
 	mu         sync.Mutex
@@ -63,7 +64,7 @@ type claim struct {
 }
 
 func newWorker(s *Service, ses *session, l shoal.Lease) *worker {
-	return &worker{s: s, ses: ses, lease: l, queue: make(chan *shoal.Page)}
+	return &worker{s: s, ses: ses, lease: l, queue: make(chan used)}
 }
 
 // work claims and works until the slot's time is over, there is nothing to do
@@ -193,22 +194,26 @@ func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
 	begin := time.Now()
 	task, err := w.ses.task(work)
 	if err != nil {
-		w.submit(commits, w.unusable(work, err))
+		w.submit(commits, w.unusable(work, err), nil)
 		return
 	}
 	url := task.URL(work)
 	if n := w.ses.ended(work.TaskSeq); n > 0 {
-		w.submit(commits, w.noMore(work, url, n))
+		w.submit(commits, w.noMore(work, url, n), nil)
 		return
 	}
 	w.url.Store(&url)
 	work.Request.Attempts += w.ses.cutsOf(work)
-	step := w.step(ctx, task, work)
+	step, u, ok := w.request(ctx, commits, task, work, url)
 	w.url.Store(nil)
+	if !ok {
+		return // the request goes back with the lease
+	}
 	if step.Note != "" {
 		w.s.note(commits, w.ses, step.Note)
 	}
 	if step.Hold.Reason != shoal.ReasonNone {
+		u.settle(nil, 0)
 		w.s.hold(commits, w.ses, step.Hold)
 		return // the request goes back with the lease
 	}
@@ -219,16 +224,35 @@ func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
 		w.pauseFor(ctx, step.Wait)
 	}
 	if step.Page == nil {
-		w.submit(commits, w.released(work))
+		u.settle(nil, 0)
+		w.submit(commits, w.released(work), nil)
 		return
 	}
-	w.submit(commits, step.Page)
+	u.charge(step.Page)
+	w.submit(commits, step.Page, u)
 	w.pageTime = (3*w.pageTime + time.Since(begin)) / 4
+}
+
+// request makes the request with the run's account, and again with the next one
+// while the site does not take them. false: the run has to pause.
+func (w *worker) request(ctx, commits context.Context, task *crawl.Task, work *shoal.Work, url string) (step crawl.Step, u *use, ok bool) {
+	for {
+		if u, ok = w.use(ctx, commits, task, work); !ok {
+			return step, nil, false
+		}
+		step = w.step(ctx, task, work, u.jar())
+		if u == nil || !shoal.OfAccount(step.Hold.Reason) {
+			return step, u, true
+		}
+		if !w.troubled(commits, u, url, step.Hold) {
+			return step, nil, false
+		}
+	}
 }
 
 // step works the request. A page that makes the extractor panic is a failed
 // page, else it would stop slot after slot.
-func (w *worker) step(ctx context.Context, task *crawl.Task, work *shoal.Work) (step crawl.Step) {
+func (w *worker) step(ctx context.Context, task *crawl.Task, work *shoal.Work, jar *fetch.Jar) (step crawl.Step) {
 	defer func() {
 		if p := recover(); p != nil {
 			w.s.log.Error("page panicked", "run", w.ses.id, "url", task.URL(work), "panic", p, "stack", string(debug.Stack()))
@@ -237,7 +261,7 @@ func (w *worker) step(ctx context.Context, task *crawl.Task, work *shoal.Work) (
 			step = crawl.Step{Page: page}
 		}
 	}()
-	return w.ses.crawl.Do(ctx, task, work, w.ses.seen.Unseen)
+	return w.ses.crawl.DoAs(ctx, task, work, jar, w.ses.seen.Unseen)
 }
 
 // unusable is the page of a request that could not even be begun.
