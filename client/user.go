@@ -20,10 +20,15 @@ type Me struct {
 // Balance is the workspace's plan; the numbers are whole credits.
 type Balance struct {
 	Name                string `json:"name"`
-	Available           int64  `json:"available"`
+	Available           int64  `json:"available"` // of the period, rollover and bonus included
 	Consumed            int64  `json:"consumed"`
+	BonusCredit         int64  `json:"bonus_credit"`
+	RolloverCredit      int64  `json:"rollover_credit"`
+	Interval            string `json:"interval"`
 	UsedSlots           int64  `json:"used_slots"`
 	TotalAvailableSlots int64  `json:"total_available_slots"`
+	HasUnpaidBill       bool   `json:"has_unpaid_bill"`
+	ResetTime           Time   `json:"reset_time"`
 }
 
 // Me returns the user behind the key.

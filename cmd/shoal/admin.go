@@ -15,6 +15,9 @@ type adminCmd struct {
 	User      adminUserCmd      `cmd:"" help:"Users: list, make, change, switch off and on."`
 	Key       adminKeyCmd       `cmd:"" help:"API keys: list, make, revoke."`
 	Workspace adminWorkspaceCmd `cmd:"" help:"Workspaces: list, rename."`
+	Plan      adminPlanCmd      `cmd:"" help:"Plans: list, make, change, delete, assign to workspaces."`
+	Credit    adminCreditCmd    `cmd:"" help:"Credits of workspaces: show, grant, list their movements."`
+	Invoice   adminInvoiceCmd   `cmd:"" help:"Invoices: list, record, pay, cancel."`
 	Crawler   adminCrawlerCmd   `cmd:"" help:"Crawlers: put under maintenance, switch off and on."`
 	Backup    adminBackup       `cmd:"" help:"Copy all of a data directory, while the server runs."`
 	Doctor    adminDoctor       `cmd:"" help:"Check the data, the disk, the keys, the queue and the clock, and say what to do."`

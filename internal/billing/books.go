@@ -30,7 +30,8 @@ type Books struct {
 
 // The kinds of entries.
 const (
-	EntryAllowance = "allowance" // a period's credits, or those that an unlimited plan covers
+	EntryAllowance = "allowance" // a period's credits
+	EntryCovered   = "covered"   // what was spent in a period without a limit
 	EntryRollover  = "rollover"  // from the allowance to the rollover
 	EntryExpiry    = "expiry"    // credits that were not spent in time
 	EntryGrant     = "grant"     // bonus, negative when taken back
@@ -136,7 +137,7 @@ func (b *Books) begin(s *sums, t time.Time, plan *shoal.Plan) {
 		s.add(EntryRollover, PoolAllowance, -carried, t)
 		s.add(EntryRollover, PoolRollover, carried, t)
 	} else {
-		s.add(EntryAllowance, PoolAllowance, b.Consumed, t) // on the house
+		s.add(EntryCovered, PoolAllowance, b.Consumed, t)
 	}
 	s.add(EntryAllowance, PoolAllowance, max(plan.Credits, 0), t)
 	b.Allowance, b.Consumed, b.Rollover, b.Bonus = plan.Credits, 0, carried, b.Bonus-usedBonus
