@@ -34,6 +34,8 @@ const (
 	EventRunError   RunEvent = "run.error"
 	EventRunAborted RunEvent = "run.aborted"
 	EventTest       RunEvent = "test"
+	// EventDeliveryPaused tells by one channel that another one is paused.
+	EventDeliveryPaused RunEvent = "delivery.paused"
 )
 
 // RunEvents are the events that a channel may ask for.
@@ -53,6 +55,7 @@ type DeliveryConfig struct {
 	Email       string
 	Notify      bool
 	NotifySince time.Time
+	EmailAttach bool // the results go with the mail, if they are small enough
 	GoogleSheet []byte
 	S3          []byte
 	SFTP        []byte
@@ -102,6 +105,18 @@ func (d *DeliveryConfig) wantsEmail(e RunEvent, notify string) bool {
 	ended := e == EventRunDone || e == EventRunError || e == EventRunAborted
 	return d.Email != "" && d.Notify && ended ||
 		notify == NotifyOnSuccess && e == EventRunDone || notify == NotifyOnError && e == EventRunError
+}
+
+// Alerts returns the channels that tell a person of a broken one.
+func (d *DeliveryConfig) Alerts(notify string) []Channel {
+	var to []Channel
+	if d.Email != "" && d.Notify || notify != "" {
+		to = append(to, ChannelEmail)
+	}
+	if len(d.Wants[ChannelSlack]) > 0 {
+		to = append(to, ChannelSlack)
+	}
+	return to
 }
 
 // The values of a squid's run_notify besides "".
@@ -204,6 +219,9 @@ type DeliveryFilter struct {
 	Squid  SquidID
 	Status DeliveryStatus
 }
+
+// ErrDeliveryNotFound says that the workspace has no such delivery.
+var ErrDeliveryNotFound = NotFound("DeliveryDoesNotExist", "delivery", "Delivery not found")
 
 // Chain hands a finished run's results to another crawler as tasks.
 type Chain struct {

@@ -7,6 +7,10 @@ import (
 	"shoal/internal/seal"
 )
 
+// deliverWorkers is how many deliveries go out at a time: each mostly waits for
+// somebody else's server, for up to half a minute.
+const deliverWorkers = 32
+
 // deliveryFlags configure how results leave the platform.
 type deliveryFlags struct {
 	AllowPrivateDeliveries bool `help:"Deliver to private and loopback addresses too (webhooks, mail, buckets, servers)." env:"SHOAL_ALLOW_PRIVATE_DELIVERIES"`

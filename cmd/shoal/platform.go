@@ -130,6 +130,11 @@ func (p *platform) open(ctx context.Context) error {
 	if err := p.openEngine(known, keys); err != nil {
 		return err
 	}
+	if p.exclusive() {
+		if err := p.deliver.Recover(ctx); err != nil {
+			return err
+		}
+	}
 	return p.bootstrap(ctx)
 }
 
@@ -146,7 +151,7 @@ func (p *platform) openStore(ctx context.Context) (err error) {
 	p.jobs, err = jobs.Open(jobs.Options{
 		DB: p.db.WriteDB(), Dialect: jobs.Dialect(p.db.Dialect()), Logger: p.cfg.log,
 		Owner:       p.name,
-		SlotWorkers: p.cfg.slotWorkers, OtherWorkers: 8, Exclusive: p.exclusive(),
+		SlotWorkers: p.cfg.slotWorkers, DeliverWorkers: deliverWorkers, OtherWorkers: 8, Exclusive: p.exclusive(),
 	})
 	if err != nil {
 		return err
@@ -240,11 +245,12 @@ func newFetcher(private bool, admit []netip.AddrPort, userAgent string) *fetch.F
 // handlers says who works each kind of job.
 func (p *platform) handlers() map[jobs.Kind]jobs.Handler {
 	return map[jobs.Kind]jobs.Handler{
-		jobs.KindSlot:   p.runs.Slot,
-		jobs.KindFinish: p.runs.Finish,
-		jobs.KindImport: p.importUpload,
-		jobs.KindPurge:  p.purge,
-		jobs.KindSync:   p.accounts.Sync,
+		jobs.KindSlot:    p.runs.Slot,
+		jobs.KindFinish:  p.runs.Finish,
+		jobs.KindImport:  p.importUpload,
+		jobs.KindPurge:   p.purge,
+		jobs.KindSync:    p.accounts.Sync,
+		jobs.KindDeliver: p.deliver.Deliver,
 	}
 }
 
@@ -305,6 +311,7 @@ func (p *platform) start() (stop func() error) {
 	stores.Go(func() error { return p.store.Serve(storing) })
 	if p.cfg.work {
 		workers.Go(func() error { return p.runs.Run(working) })
+		workers.Go(func() error { return p.deliver.Run(working) })
 		workers.Go(func() error { return p.jobs.Run(working, p.handlers()) })
 	}
 	if p.cfg.work && p.cfg.launch {

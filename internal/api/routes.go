@@ -134,6 +134,11 @@ func (a *API) routes() []route {
 		{method: post, path: "/v1/accounts/{id}/check", scope: run, handle: a.checkAccount},
 		{method: get, path: "/v1/synchronize/{id}", scope: read, handle: a.getSync},
 
+		{method: get, path: "/v1/delivery", scope: read, handle: a.getDelivery},
+		{method: post, path: "/v1/delivery/resume", scope: run, handle: a.resumeDelivery},
+		{method: get, path: "/v1/deliveries", scope: read, handle: a.listDeliveries},
+		{method: get, path: "/v1/deliveries/{id}", scope: read, handle: a.getDeliveryEntry},
+		{method: post, path: "/v1/deliveries/{id}/redeliver", scope: run, handle: a.redeliver},
 		{method: post, path: "/v1/delivery", scope: run, handle: a.setDelivery},
 		{method: post, path: "/v1/delivery/test-email", scope: run, handle: a.testEmail},
 		{method: post, path: "/v1/delivery/test-googlesheet", scope: run, handle: a.testDelivery(channelSheet)},

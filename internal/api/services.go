@@ -21,6 +21,7 @@ type Store interface {
 	ResultStore
 	AccountStore
 	ExportStore
+	DeliveryStore
 	Health
 }
 

@@ -196,6 +196,20 @@ type AccountStore interface {
 	DeleteAccount(ctx context.Context, ws shoal.WorkspaceID, id shoal.AccountID) error
 }
 
+// DeliveryStore holds the delivery log.
+type DeliveryStore interface {
+	// Deliveries lists deliveries, newest first. ErrRunNotFound and
+	// ErrSquidNotFound when the filter names what the workspace does not have.
+	Deliveries(ctx context.Context, ws shoal.WorkspaceID, f shoal.DeliveryFilter, w shoal.Window) (shoal.Listing[shoal.Delivery], error)
+	Delivery(ctx context.Context, ws shoal.WorkspaceID, id shoal.DeliveryID) (shoal.Delivery, error)
+	// Redeliver sends a delivery again, under its own id, its attempts counted anew.
+	Redeliver(ctx context.Context, ws shoal.WorkspaceID, id shoal.DeliveryID) (shoal.Delivery, error)
+	// DeliveryTargets returns the channels of a squid that were ever used.
+	DeliveryTargets(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) ([]shoal.DeliveryTarget, error)
+	// ResumeTarget lets a paused channel work again.
+	ResumeTarget(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, c shoal.Channel) error
+}
+
 // ExportStore finds export files.
 type ExportStore interface {
 	ExportOf(ctx context.Context, run shoal.RunID, format shoal.Format, variant string) (shoal.Export, error)

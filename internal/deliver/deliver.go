@@ -63,9 +63,6 @@ func New(o Options) *Service {
 	return s
 }
 
-// Store is what the deliveries need of the store.
-type Store interface{}
-
 // parcel is one delivery on its way, or a test.
 type parcel struct {
 	delivery *shoal.Delivery
@@ -90,6 +87,10 @@ type Answer struct {
 	Detail string
 	// Target says where the attempt went, without secrets.
 	Target string
+	// final says that another attempt would not change it.
+	final bool
+	// learned, if not nil, is the channel's JSON with what the attempt learned.
+	learned []byte
 }
 
 // sender sends through one channel. It answers once its ctx has ended.

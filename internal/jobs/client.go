@@ -13,11 +13,13 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// The queues. Each costs a poll a second when idle, hence only two: slots,
-// which may all be busy for long, and everything else.
+// The queues. Each costs a poll a second when idle, hence few: slots, which may
+// all be busy for long; deliveries, which may all wait for others' servers; and
+// everything else.
 const (
-	queueSlots = "slots"
-	queueOther = river.QueueDefault
+	queueSlots   = "slots"
+	queueDeliver = "deliveries"
+	queueOther   = river.QueueDefault
 )
 
 // maxAttempts is how often a job is tried before it is given up: with a retry
@@ -42,8 +44,9 @@ type Options struct {
 	Owner string
 	// SlotWorkers and OtherWorkers are how many slot jobs, and how many jobs of
 	// all other kinds, Run works at a time. A queue with none is not worked.
-	SlotWorkers  int
-	OtherWorkers int
+	SlotWorkers    int
+	DeliverWorkers int // the same for deliveries
+	OtherWorkers   int
 	// Logger may be nil: no logs.
 	Logger *slog.Logger
 	// Exclusive says that this process alone uses the database, so that every
@@ -67,8 +70,8 @@ func (o *Options) setDefaults() error {
 	if o.Owner == "" || len(o.Owner) > 100 {
 		return fmt.Errorf("owner %q: want a unique id of 1 to 100 bytes", o.Owner)
 	}
-	if o.SlotWorkers < 0 || o.OtherWorkers < 0 {
-		return fmt.Errorf("workers are %d and %d: want none or more", o.SlotWorkers, o.OtherWorkers)
+	if min(o.SlotWorkers, o.DeliverWorkers, o.OtherWorkers) < 0 {
+		return fmt.Errorf("workers are %d, %d and %d: want none or more", o.SlotWorkers, o.DeliverWorkers, o.OtherWorkers)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -156,8 +159,11 @@ func (c *Client) Ready(ctx context.Context) error {
 }
 
 func queueOf(k Kind) string {
-	if k == KindSlot {
+	switch k {
+	case KindSlot:
 		return queueSlots
+	case KindDeliver:
+		return queueDeliver
 	}
 	return queueOther
 }

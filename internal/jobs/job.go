@@ -50,6 +50,8 @@ const (
 	KindSync Kind = "sync"
 	// KindPurge removes the rows of deleted squids, runs and tasks; args are PurgeArgs.
 	KindPurge Kind = "purge"
+	// KindDeliver sends the oldest delivery of a target; args are DeliverArgs.
+	KindDeliver Kind = "deliver"
 )
 
 // SlotArgs name one slot of a run.
@@ -86,6 +88,12 @@ type SyncArgs struct {
 type PurgeArgs struct {
 	Noun string `json:"noun"`
 	PK   int64  `json:"pk"`
+}
+
+// DeliverArgs name a target: a channel of the squid of that number.
+type DeliverArgs struct {
+	Squid   int64  `json:"squid"`
+	Channel string `json:"channel"`
 }
 
 // Job is one piece of work to be done at or after At (zero: now).

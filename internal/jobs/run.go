@@ -100,7 +100,7 @@ func (c *Client) stop(ctx context.Context, rc interface{ Stop(context.Context) e
 // config returns River's configuration.
 func (c *Client) config(w *work) *river.Config {
 	queues := map[string]river.QueueConfig{}
-	for name, workers := range map[string]int{queueSlots: c.SlotWorkers, queueOther: c.OtherWorkers} {
+	for name, workers := range map[string]int{queueSlots: c.SlotWorkers, queueDeliver: c.DeliverWorkers, queueOther: c.OtherWorkers} {
 		if workers > 0 {
 			queues[name] = river.QueueConfig{MaxWorkers: workers}
 		}

@@ -97,6 +97,11 @@ func (s *Store) writeState(ctx context.Context, tx *sql.Tx, was, row *runRow, ac
 		if err := s.addEvent(ctx, tx, row, shoal.EventStatus, actor, payload); err != nil {
 			return err
 		}
+		if was.Status != row.Status {
+			if err := s.addDeliveries(ctx, tx, row); err != nil {
+				return err
+			}
+		}
 	}
 	freed := was.Status == shoal.RunRunning && row.Status != shoal.RunRunning
 	if freed {

@@ -77,6 +77,7 @@ func rowsOfRuns(where string, pk int64) []statement {
 		remove("result_links", "(run_pk, task_seq, key)", "x.run_pk, x.task_seq, x.key"),
 		remove("run_events", "(run_pk, seq)", "x.run_pk, x.seq"),
 		remove("run_health", "run_pk", "x.run_pk"),
+		remove("deliveries", "pk", "x.pk"),
 		remove("run_tasks", "(run_pk, seq)", "x.run_pk, x.seq"),
 		{`DELETE FROM runs WHERE pk IN (SELECT r.pk FROM runs r WHERE r.deleted_at > 0 AND ` + where + `
 			AND NOT EXISTS (SELECT 1 FROM exports e WHERE e.run_pk = r.pk) LIMIT $2)`, []any{pk}},
@@ -124,7 +125,8 @@ func (s *Store) purgeSquid(ctx context.Context, tx *sql.Tx, pk int64) (bool, err
 		return more, err
 	}
 	for _, q := range []string{`DELETE FROM gaps WHERE squid_pk = $1`, `DELETE FROM chains WHERE squid_pk = $1`,
-		`DELETE FROM launches WHERE squid_pk = $1`, `DELETE FROM handovers WHERE squid_pk = $1`} {
+		`DELETE FROM launches WHERE squid_pk = $1`, `DELETE FROM handovers WHERE squid_pk = $1`,
+		`DELETE FROM delivery_targets WHERE squid_pk = $1`} {
 		if _, err := tx.ExecContext(ctx, q, pk); err != nil {
 			return false, err
 		}

@@ -90,7 +90,7 @@ func (e *Env) open(t testing.TB) {
 	}
 	client, err := jobs.Open(jobs.Options{
 		DB: db.WriteDB(), Dialect: jobs.Dialect(db.Dialect()), Owner: "test-" + shoal.NewID[string](),
-		SlotWorkers: 8, OtherWorkers: 4, Logger: e.Options.Logger, Exclusive: true,
+		SlotWorkers: 8, DeliverWorkers: 8, OtherWorkers: 4, Logger: e.Options.Logger, Exclusive: true,
 	})
 	if err != nil {
 		t.Fatalf("jobs: %v", err)
