@@ -1,14 +1,19 @@
 package main
 
 import (
+	"encoding/json"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"shoal/client"
 	"shoal/internal/fixtures"
+	"shoal/internal/pgtest"
 )
 
 // TestPrivateSwitchesAreSeparate starts servers with one switch each: what may
@@ -46,5 +51,200 @@ func TestPrivateSwitchesAreSeparate(t *testing.T) {
 				t.Errorf("the run ended as %s (%s): want visited %v", r.Status, r.Desc(), c.visits)
 			}
 		})
+	}
+}
+
+// mailbox takes webhooks and remembers them; each may be let go unanswered.
+type mailbox struct {
+	mu     sync.Mutex
+	got    map[string][]string // delivery ids by run and event
+	arrive chan struct{}       // one for each that arrives
+	hold   chan struct{}       // while open, nothing is answered; nil: answers at once
+}
+
+func newMailbox() *mailbox {
+	return &mailbox{got: map[string][]string{}, arrive: make(chan struct{}, 1000)}
+}
+
+func (m *mailbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body struct{ ID, Event string }
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	m.mu.Lock()
+	key := body.ID + " " + body.Event
+	m.got[key] = append(m.got[key], r.Header.Get("X-Shoal-Delivery"))
+	hold := m.hold
+	m.mu.Unlock()
+	m.arrive <- struct{}{}
+	if hold != nil {
+		select {
+		case <-hold:
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// of returns the delivery ids of an event of a run.
+func (m *mailbox) of(run, event string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.got[run+" "+event])
+}
+
+// await waits until the run's event has arrived n times.
+func (m *mailbox) await(t *testing.T, run, event string, n int) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for len(m.of(run, event)) < n {
+		select {
+		case <-m.arrive:
+		case <-deadline:
+			t.Fatalf("%s of %s arrived %d times, want %d", event, run, len(m.of(run, event)), n)
+		}
+	}
+}
+
+// subscribe makes a squid on the server whose runs are told to url.
+func (s *server) subscribe(crawler, target, url string) (squid string) {
+	s.t.Helper()
+	ctx, api := s.t.Context(), s.client()
+	made, err := api.CreateSquid(ctx, crawler, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := api.AddTasks(ctx, made.ID, []map[string]any{{"url": target}}); err != nil {
+		s.t.Fatal(err)
+	}
+	hook := map[string]any{"url": url, "events": map[string]any{"run.running": true, "run.done": true}}
+	if _, err := api.SetDelivery(ctx, made.ID, map[string]any{"webhook_fields": hook}); err != nil {
+		s.t.Fatal(err)
+	}
+	return made.ID
+}
+
+func TestKilledBetweenSendAndRecordSQLite(t *testing.T) {
+	t.Parallel()
+	killedBetweenSendAndRecord(t, "")
+}
+
+func TestKilledBetweenSendAndRecordPostgres(t *testing.T) {
+	t.Parallel()
+	killedBetweenSendAndRecord(t, pgtest.Database(t))
+}
+
+// killedBetweenSendAndRecord kills the server while a receiver has a delivery
+// and has not answered: it comes once more, with the same id, and never again.
+func killedBetweenSendAndRecord(t *testing.T, database string) {
+	target := site(t, fixtures.Static())
+	box := newMailbox()
+	box.hold = make(chan struct{})
+	receiver := site(t, box)
+	srv := newServer(t, t.TempDir(), database, "--allow-private-deliveries")
+	srv.start()
+	squid := srv.subscribe("website", target+"/", receiver)
+	run, err := srv.client().StartRun(t.Context(), squid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box.await(t, run.ID, "run.running", 1)
+	srv.kill()
+	box.mu.Lock()
+	close(box.hold)
+	box.mu.Unlock()
+	srv.start()
+	if database == "" {
+		box.await(t, run.ID, "run.running", 2)
+		srv.await(run.ID, time.Minute, func(r *client.Run) bool { return r.IsDone })
+		box.await(t, run.ID, "run.done", 1)
+	} else {
+		// Other servers might live: the dead one's claim has to run out.
+		srv.await(run.ID, time.Minute, func(r *client.Run) bool { return r.IsDone })
+		box.await(t, run.ID, "run.running", 2)
+		box.await(t, run.ID, "run.done", 1)
+	}
+	ids := box.of(run.ID, "run.running")
+	if len(ids) != 2 || ids[0] != ids[1] {
+		t.Errorf("run.running came as %v, want twice with one id", ids)
+	}
+	if done := box.of(run.ID, "run.done"); len(done) != 1 || done[0] == ids[0] {
+		t.Errorf("run.done came as %v, want once with an id of its own", done)
+	}
+}
+
+// TestDeliveriesUnderFire kills the server at random instants while runs start
+// and end: every event arrives, each under one id, at most once more for each kill.
+func TestDeliveriesUnderFire(t *testing.T) {
+	t.Parallel()
+	target := site(t, fixtures.Static())
+	box := newMailbox()
+	receiver := site(t, box)
+	srv := newServer(t, t.TempDir(), "", "--allow-private-deliveries")
+	srv.start()
+	const squids, kills = 6, 12
+	runs := make([]string, squids)
+	for i := range runs {
+		run, err := srv.client().StartRun(t.Context(), srv.subscribe("website", target+"/", receiver))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs[i] = run.ID
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range kills {
+		wait := time.NewTimer(time.Duration(rng.IntN(400)) * time.Millisecond)
+		select {
+		case <-wait.C:
+		case err := <-srv.ended:
+			t.Fatalf("the server died by itself: %v", err)
+		}
+		srv.kill()
+		srv.start()
+	}
+	for _, run := range runs {
+		srv.await(run, time.Minute, func(r *client.Run) bool { return r.Status == "done" })
+		for _, event := range []string{"run.running", "run.done"} {
+			box.await(t, run, event, 1)
+			ids := box.of(run, event)
+			if slices.Sort(ids); len(slices.Compact(slices.Clone(ids))) != 1 || len(ids) > 1+kills {
+				t.Errorf("%s of %s came as %v, want one id", event, run, ids)
+			}
+		}
+	}
+}
+
+// TestHundredRunsAreTold has a hundred runs that end together: their webhooks
+// are all out within 5 s of the last end.
+func TestHundredRunsAreTold(t *testing.T) {
+	target := site(t, fixtures.Static())
+	box := newMailbox()
+	receiver := site(t, box)
+	srv := newServer(t, t.TempDir(), "", "--allow-private-deliveries")
+	srv.start()
+	runs := make([]string, 100)
+	for i := range runs {
+		squid := srv.subscribe("website", target+"/", receiver)
+		if err := srv.client().UpdateSquid(t.Context(), squid, map[string]any{"params": map[string]any{"max_pages": 1}}); err != nil {
+			t.Fatal(err)
+		}
+		run, err := srv.client().StartRun(t.Context(), squid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs[i] = run.ID
+	}
+	for _, run := range runs {
+		srv.await(run, time.Minute, func(r *client.Run) bool { return r.IsDone })
+	}
+	ended := time.Now()
+	for _, run := range runs {
+		box.await(t, run, "run.done", 1)
+	}
+	took := time.Since(ended)
+	t.Logf("the last of 100 webhooks came %s after the last run was seen to have ended", took.Round(time.Millisecond))
+	if took > 5*time.Second {
+		t.Errorf("it took %s, want at most 5 s", took)
 	}
 }

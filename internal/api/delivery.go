@@ -139,8 +139,9 @@ func (c *call) readChannel(f *fields, ch *channel, d *shoal.DeliveryConfig, echo
 	}
 	former := c.a.openChannel(ch, d)
 	ch.keepSecrets(config, former)
+	made := ch.name == shoal.ChannelWebhook && c.a.rotate(config, former)
 	shown := ch.masked(config)
-	if ch.name == shoal.ChannelWebhook && c.a.rotate(config, former) {
+	if made {
 		shown[secretKey] = config[secretKey]
 	}
 	*d.Part(ch.name) = c.a.seal.Seal(deliver.Purpose(ch.name), appendJSON(nil, config))

@@ -39,6 +39,16 @@ var possessions = []struct {
 		w.ended(run)
 		return run
 	}},
+	{"deliveries", func(w *world, own things) string {
+		hook := map[string]any{"url": "http://127.0.0.1:1/", "retry": false, "events": map[string]any{"run.done": true}}
+		w.ok(201, "POST", "/v1/delivery?squid="+own["squids"], map[string]any{"webhook_fields": hook})
+		w.ended(w.post("/v1/runs", map[string]any{"squid": own["squids"]}).str("id"))
+		for { // the one attempt is recorded soon after
+			if failed := w.get("/v1/deliveries?status=failed&squid=" + own["squids"]).data(); len(failed) > 0 {
+				return failed[0].(map[string]any)["id"].(string)
+			}
+		}
+	}},
 	{"tasks/upload", func(w *world, own things) string {
 		id := w.upload(own["squids"], "tasks.csv", []byte("url\nhttps://a.example/\n"), nil).str("id")
 		w.uploaded(id)
@@ -100,6 +110,8 @@ var bodies = map[string]func(own things) any{
 	"POST /v1/delivery/test-googlesheet": func(things) any { return map[string]any{"url": "https://docs.google.com/spreadsheets/d/1"} },
 	"POST /v1/delivery/test-s3":          func(things) any { return map[string]any{"bucket": "results"} },
 	"POST /v1/delivery/test-webhook":     func(things) any { return map[string]any{"url": "https://a.example/h"} },
+	"POST /v1/delivery/test-slack":       func(things) any { return map[string]any{"url": "https://a.example/h"} },
+	"POST /v1/delivery/resume":           func(things) any { return map[string]any{"channel": "webhook"} },
 	"POST /v1/delivery/test-sftp": func(things) any {
 		return map[string]any{"host": "h", "port": 22, "username": "u", "password": "p", "directory": "/"}
 	},

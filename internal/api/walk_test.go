@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -27,6 +28,7 @@ func TestWalk(t *testing.T) {
 		w.walkRunVerbs(t)
 		w.walkAccounts()
 		w.walkDelivery(squid)
+		w.walkDeliveries(squid)
 		w.walkChain(squid)
 		w.get("/v1/me")
 		w.walkKeys()
@@ -415,6 +417,62 @@ func (w *world) walkDelivery(squid string) {
 		if a := w.post("/v1/delivery/test-"+path, body); a.json["success"] != false || a.str("detail") == "" {
 			w.t.Errorf("test %s: %s", path, a.body)
 		}
+	}
+}
+
+// walkDeliveries has a run told to a receiver, and reads the log of it.
+func (w *world) walkDeliveries(squid string) {
+	w.t.Helper()
+	got := make(chan http.Header, 10)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header }))
+	defer receiver.Close()
+	hook := map[string]any{"url": receiver.URL, "events": map[string]any{"run.done": true}}
+	w.ok(201, "POST", "/v1/delivery?squid="+squid, map[string]any{"webhook_fields": nil})
+	made := w.ok(201, "POST", "/v1/delivery?squid="+squid, map[string]any{"webhook_fields": hook, "s3_fields": nil, "ftp_fields": nil,
+		"google_sheet_fields": nil, "notifications": false})
+	secret, _ := made.json["webhook_fields"].(map[string]any)["secret"].(string)
+	if strings.HasSuffix(secret, "****") || len(secret) < 30 {
+		w.t.Errorf("no secret was made: %s", made.body)
+	}
+	if shown := w.get("/v1/delivery?squid=" + squid); strings.Contains(string(shown.body), secret) {
+		w.t.Errorf("the secret is shown again: %s", shown.body)
+	}
+	rotated := w.ok(201, "POST", "/v1/delivery?squid="+squid, map[string]any{"webhook_fields": map[string]any{"url": receiver.URL, "secret": "whsec_mine"}})
+	if f := rotated.json["webhook_fields"].(map[string]any); f["former_secret"] != "whse****" || f["secret"] != "whse****" || f["former_secret_until"] == nil {
+		w.t.Errorf("a secret replaced: %s", rotated.body)
+	}
+	if a := w.post("/v1/delivery/test-webhook?squid="+squid, nil); a.json["success"] != true {
+		w.t.Errorf("test of what is stored: %s", a.body)
+	}
+	if h := <-got; strings.Count(h.Get("X-Shoal-Signature"), "v1=") != 2 {
+		w.t.Errorf("the test is signed %q, want by both secrets", h.Get("X-Shoal-Signature"))
+	}
+	run := w.post("/v1/runs", map[string]any{"squid": squid}).str("id")
+	w.ended(run)
+	id := (<-got).Get("X-Shoal-Delivery")
+	one := w.get("/v1/deliveries/" + id)
+	for one.str("status") == "pending" { // the answer is recorded after it was given
+		one = w.get("/v1/deliveries/" + id)
+	}
+	if one.str("event") != "run.done" || one.str("run") != run || one.str("status") != "delivered" {
+		w.t.Errorf("delivery: %s", one.body)
+	}
+	for _, query := range []string{"run=" + run, "squid=" + squid, "run=" + run + "&status=delivered", ""} {
+		if list := w.get("/v1/deliveries?" + query).data(); len(list) != 1 {
+			w.t.Errorf("%s: %d deliveries", query, len(list))
+		}
+	}
+	w.ok(400, "GET", "/v1/deliveries?status=lost", nil)
+	if a := w.post("/v1/deliveries/"+id+"/redeliver", nil); a.str("status") != "pending" {
+		w.t.Errorf("redelivered: %s", a.body)
+	}
+	if again := (<-got).Get("X-Shoal-Delivery"); again != id {
+		w.t.Errorf("redelivered as %s, want %s", again, id)
+	}
+	w.post("/v1/delivery/resume?squid="+squid, map[string]any{"channel": "webhook"})
+	w.ok(400, "POST", "/v1/delivery/resume?squid="+squid, map[string]any{"channel": "pigeon"})
+	if targets, _ := w.get("/v1/delivery?squid=" + squid).json["targets"].([]any); len(targets) != 1 {
+		w.t.Errorf("targets: %v", targets)
 	}
 }
 

@@ -129,18 +129,18 @@ func newWorld(t *testing.T, databaseURL string, set func(*api.Options)) *world {
 	}
 	sessions := &accounts.Service{Store: w.Store, Types: known, Fetcher: f, Seal: keys, Log: log, Now: w.clock.now}
 	o := api.Options{Store: w.Store, Runs: engine{svc}, Catalogue: catalogue{known, f}, Accounts: sessions, Seal: keys, Blob: files, Version: "test", Logger: log, Now: w.clock.now,
-		Deliver: deliver.New(deliver.Options{Seal: keys, Dial: safedial.New(safedial.Options{}).DialContext, UserAgent: "Shoal/test", Logger: log})}
+		Deliver: deliver.New(deliver.Options{Store: w.Store, Seal: keys, Now: w.clock.now, Dial: safedial.New(safedial.Options{AllowPrivate: true}).DialContext, UserAgent: "Shoal/test", Logger: log})}
 	if set != nil {
 		set(&o)
 	}
-	w.work(svc, sessions, &api.Importer{Store: w.Store, Catalogue: o.Catalogue, Blob: files})
+	w.work(svc, o.Deliver.(*deliver.Service), sessions, &api.Importer{Store: w.Store, Catalogue: o.Catalogue, Blob: files})
 	server := httptest.NewServer(api.New(o))
 	t.Cleanup(func() { server.Close(); f.Close(); files.Close() })
 	w.url = server.URL
 	return w
 }
 
-func (w *world) work(svc *runs.Service, sessions *accounts.Service, importer *api.Importer) {
+func (w *world) work(svc *runs.Service, deliveries *deliver.Service, sessions *accounts.Service, importer *api.Importer) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	var wg sync.WaitGroup
 	client := w.Jobs
@@ -151,7 +151,7 @@ func (w *world) work(svc *runs.Service, sessions *accounts.Service, importer *ap
 	})
 	wg.Go(func() {
 		err := client.Run(ctx, map[jobs.Kind]jobs.Handler{
-			jobs.KindSlot: svc.Slot, jobs.KindFinish: svc.Finish, jobs.KindSync: sessions.Sync,
+			jobs.KindSlot: svc.Slot, jobs.KindFinish: svc.Finish, jobs.KindDeliver: deliveries.Deliver, jobs.KindSync: sessions.Sync,
 			jobs.KindImport: func(ctx context.Context, raw json.RawMessage) (jobs.Outcome, error) {
 				var args jobs.UploadArgs
 				if err := json.Unmarshal(raw, &args); err != nil {
