@@ -97,7 +97,8 @@ func (c *call) authenticateShared() error {
 	if err != nil {
 		return err
 	}
-	c.ws = run.WorkspaceID
+	// All who follow one link share a limit, which is not that of the owner's keys.
+	c.key.ID, c.ws = shoal.KeyID("shared/"+id), run.WorkspaceID
 	return nil
 }
 

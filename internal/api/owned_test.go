@@ -221,6 +221,14 @@ func (op operation) properties() []string {
 	return names
 }
 
+// unnamed returns the parts of op's JSON body that are ids of nobody knows what.
+func (op operation) unnamed() []string {
+	return slices.DeleteFunc(op.properties(), func(name string) bool {
+		p := op.RequestBody.Value.Content["application/json"].Schema.Value.Properties[name]
+		return p.Ref != "#/components/schemas/ID" || named[name] != "" || op.staff()
+	})
+}
+
 // operations returns every operation, by name.
 func (s *spec) operations() []operation {
 	var all []operation
@@ -254,6 +262,9 @@ func TestAStrangerFindsNothing(t *testing.T) {
 					t.Errorf("%s takes a body: give the table bodies one", op.name())
 					continue
 				}
+			}
+			for _, name := range op.unnamed() {
+				t.Errorf("%s has the id %s: say in the table named what it names", op.name(), name)
 			}
 			s.askForeign(op, own, theirs, hidden)
 		}

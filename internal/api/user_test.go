@@ -84,6 +84,11 @@ func (w *world) walkStaff() {
 		w.t.Errorf("renamed: %s", a.body)
 	}
 	w.get("/v1/admin/workspaces/" + space)
+	w.post("/v1/admin/crawlers/sitemap", map[string]any{"state": "maintenance"})
+	if n := len(w.get("/v1/admin/crawlers").data()); n != 1 {
+		w.t.Errorf("%d crawlers are not available", n)
+	}
+	w.post("/v1/admin/crawlers/sitemap", map[string]any{"state": "available"})
 	w.post("/v1/admin/users/"+user, map[string]any{"is_active": false})
 	if a := w.as(made.str("key"), "GET", "/v1/me", nil); a.status != 401 {
 		w.t.Errorf("her key when she is switched off: %d %s", a.status, a.body)
@@ -249,4 +254,19 @@ func TestLimitsAreEachKeysOwn(t *testing.T) {
 	if got := left(keys[0], "/v1/squids"); got != "2" {
 		t.Errorf("an hour later: %s left, want 2: no more than the limit is saved up", got)
 	}
+}
+
+// TestSharedLinksAreLimited: those who follow a public link have a limit
+// together, apart from that of the owner's keys.
+func TestSharedLinksAreLimited(t *testing.T) {
+	w := newWorld(t, "", func(o *api.Options) { o.Limits = api.Limits{Results: 2} })
+	run := w.post("/v1/runs", map[string]any{"squid": w.squid(site(t, 1, nil) + "/0")}).str("id")
+	w.ended(run)
+	w.post("/v1/runs/"+run+"/share", map[string]any{"shared": true})
+	for i, want := range []int{200, 200, http.StatusTooManyRequests} {
+		if a := w.do(request{method: "GET", path: "/v1/results?run=" + run, anonymous: true}); a.status != want {
+			t.Errorf("request %d without a key: %d, want %d", i, a.status, want)
+		}
+	}
+	w.get("/v1/results?run=" + run)
 }

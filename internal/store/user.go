@@ -246,16 +246,20 @@ func needStaff(ctx context.Context, tx *sql.Tx) error {
 }
 
 func patchUser(u *shoal.User, p shoal.UserPatch) error {
+	was := u.Email
 	set(&u.Email, p.Email)
 	set(&u.FirstName, p.FirstName)
 	set(&u.LastName, p.LastName)
 	set(&u.ProfileImage, p.ProfileImage)
 	set(&u.IsActive, p.IsActive)
 	set(&u.IsStaff, p.IsStaff)
-	set(&u.EmailVerified, p.EmailVerified)
 	if u.Email = strings.ToLower(strings.TrimSpace(u.Email)); !strings.Contains(u.Email, "@") {
 		return shoal.Invalid("ParamsInvalid", "email", "%q is not an email address", u.Email)
 	}
+	if u.Email != was {
+		u.EmailVerified = false // that was the former one
+	}
+	set(&u.EmailVerified, p.EmailVerified)
 	return nil
 }
 

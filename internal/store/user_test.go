@@ -231,6 +231,13 @@ func TestAddUserAndSwitchOff(t *testing.T) {
 		if k, err := e.Store.KeyByHash(ctx, hash); err != nil || !k.IsStaff {
 			t.Errorf("her key when she is back, as staff: %+v, %v", k, err)
 		}
+		lee := "lee@x.test"
+		if u, err := e.Store.UpdateUser(ctx, ann.User.ID, shoal.UserPatch{Email: &lee, EmailVerified: &yes}); err != nil || u.Email != lee || !u.EmailVerified {
+			t.Errorf("another email, verified: %+v, %v", u, err)
+		}
+		if u, err := e.Store.UpdateUser(ctx, ann.User.ID, shoal.UserPatch{Email: &ann.User.Email}); err != nil || u.EmailVerified {
+			t.Errorf("the former email: %+v, %v; want it not verified", u, err)
+		}
 		taken := "BOB@x.test"
 		if _, err := e.Store.UpdateUser(ctx, ann.User.ID, shoal.UserPatch{Email: &taken}); shoal.KindOf(err) != shoal.KindConflict {
 			t.Errorf("Bob's email: %v", err)
