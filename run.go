@@ -179,6 +179,9 @@ type NewRun struct {
 	// Launch, unless nil, is the slot of the squid's schedule that the run is made
 	// for: it is taken in the same transaction, or nothing is done (ErrLaunchTaken).
 	Launch *LaunchClaim
+	// Handover, unless nil, is the hand-over that the run ends: together with it,
+	// or nothing is done (ErrHandoverMoved).
+	Handover *HandoverEnd
 }
 
 // Duration returns the run's execution time at now: paused time does not count.

@@ -11,6 +11,7 @@ import (
 	"shoal/internal/crawl"
 	"shoal/internal/crawler"
 	"shoal/internal/runs"
+	"shoal/internal/schedule"
 )
 
 // catalogue is the known crawlers with the definition file of the command line.
@@ -66,6 +67,14 @@ func (c apiCatalogue) program(p *crawler.Program, err error) (api.Program, error
 		return nil, err
 	}
 	return apiProgram{p, c.fetcher}, nil
+}
+
+// chainCatalogue shows the catalogue to chains, in their words.
+type chainCatalogue struct{ apiCatalogue }
+
+// Lookup returns a crawler that the workspace may use.
+func (c chainCatalogue) Lookup(ctx context.Context, ws shoal.WorkspaceID, idOrSlug string) (schedule.Program, error) {
+	return c.apiCatalogue.Lookup(ctx, ws, idOrSlug)
 }
 
 type apiProgram struct {

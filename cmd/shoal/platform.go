@@ -87,6 +87,7 @@ type platform struct {
 	jobs     *jobs.Client
 	runs     *runs.Service
 	launcher *schedule.Launcher
+	chains   *schedule.Chains
 	fetcher  *fetch.Fetcher
 	accounts *accounts.Service
 	blobs    *blob.Dir
@@ -222,6 +223,7 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 		return err
 	}
 	p.accounts = &accounts.Service{Store: p.store, Types: crawlers, Fetcher: p.fetcher, Seal: keys, Log: p.cfg.log}
+	p.chains = &schedule.Chains{Store: p.store, Catalogue: chainCatalogue{shown}, Starts: p.runs}
 	p.launcher = schedule.NewLauncher(p.store, p.runs, schedule.LauncherConfig{Log: p.cfg.log})
 	p.importer = &api.Importer{Store: p.store, Catalogue: shown, Blob: p.blobs}
 	p.deliver = p.newDeliver(keys)
@@ -251,6 +253,7 @@ func (p *platform) handlers() map[jobs.Kind]jobs.Handler {
 		jobs.KindPurge:   p.purge,
 		jobs.KindSync:    p.accounts.Sync,
 		jobs.KindDeliver: p.deliver.Deliver,
+		jobs.KindChain:   p.chains.Work,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // await calls look until it says that it saw enough.
-func awaitLook(t *testing.T, within time.Duration, what string, look func(ctx context.Context) bool) {
+func awaitLook(t testing.TB, within time.Duration, what string, look func(ctx context.Context) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"shoal"
 )
@@ -19,7 +20,23 @@ type wireChain struct {
 	ClusterName        orNull            `json:"cluster_name"`
 	ClusterConcurrency int               `json:"cluster_concurrency"`
 	CreatedAt          stamp             `json:"created_at"`
-	Detail             string            `json:"detail,omitempty"`
+	LastHandover       *wireHandover     `json:"last_handover"`
+}
+
+// wireHandover is what became of the results of the last run that the chain
+// handed over.
+type wireHandover struct {
+	Run        shoal.RunID         `json:"run"`
+	State      shoal.HandoverState `json:"state"`
+	Results    int64               `json:"results"`
+	Added      int64               `json:"added"`
+	Duplicates int64               `json:"duplicates"`
+	Lacking    int64               `json:"lacking"`
+	Invalid    int64               `json:"invalid"`
+	StartedRun orNull              `json:"started_run"`
+	Message    orNull              `json:"message"`
+	CreatedAt  stamp               `json:"created_at"`
+	EndedAt    stamp               `json:"ended_at"`
 }
 
 type chainModule struct {
@@ -38,13 +55,10 @@ type chainCluster struct {
 // maxChainDepth is the most squids that one run may lead to, one after the other.
 const maxChainDepth = 3
 
-// chainsNotOn says plainly what a stored chain does in this version.
-const chainsNotOn = "The chain is stored; running chains is not yet on in this version"
-
-func (c *call) showChain(ch *shoal.Chain, detail string) wireChain {
+func (c *call) showChain(ch *shoal.Chain) wireChain {
 	w := wireChain{ID: ch.ID, TargetModule: chainModule{ID: ch.TargetCrawler}, FieldMap: ch.FieldMap,
 		IsActive: ch.IsActive, Autostart: ch.Autostart, ClusterName: orNull(ch.ClusterName),
-		ClusterConcurrency: ch.ClusterConcurrency, CreatedAt: stamp(ch.CreatedAt), Detail: detail}
+		ClusterConcurrency: ch.ClusterConcurrency, CreatedAt: stamp(ch.CreatedAt)}
 	if p, err := c.lookup(string(ch.TargetCrawler)); err == nil {
 		info := p.Info()
 		w.TargetModule.PublicName, w.TargetModule.Name, w.TargetModule.MaxConcurrency = info.Name, info.Slug, info.MaxConcurrency
@@ -54,6 +68,11 @@ func (c *call) showChain(ch *shoal.Chain, detail string) wireChain {
 		if s, err := c.a.store.Squid(c.ctx(), c.ws, ch.TargetSquid); err == nil {
 			w.TargetCluster.Name = s.Name
 		}
+	}
+	if h, err := c.a.store.LastHandover(c.ctx(), c.ws, ch.SquidID); err == nil {
+		w.LastHandover = &wireHandover{Run: h.RunID, State: h.State, Results: h.LookedAt, Added: h.Added, Duplicates: h.Duplicates,
+			Lacking: h.Lacking, Invalid: h.Invalid, StartedRun: orNull(h.StartedRun), Message: orNull(h.Message),
+			CreatedAt: stamp(h.CreatedAt), EndedAt: stamp(h.EndedAt)}
 	}
 	return w
 }
@@ -96,7 +115,7 @@ func (a *API) updateChain(c *call) error {
 }
 
 func (c *call) saveChain(ch *shoal.Chain, replace bool, status int) error {
-	body := appendJSON(nil, c.showChain(ch, chainsNotOn))
+	body := appendJSON(nil, c.showChain(ch))
 	ctx := effectCtx(c, status, func(any) []byte { return body })
 	if err := c.a.store.SetChain(ctx, c.ws, *ch, replace); err != nil {
 		return err
@@ -106,6 +125,7 @@ func (c *call) saveChain(ch *shoal.Chain, replace bool, status int) error {
 
 // readChain reads the fields given into ch and checks the whole.
 func (c *call) readChain(f *fields, s *shoal.Squid, ch *shoal.Chain) error {
+	was := ch.TargetCrawler
 	if f.m["target_module_id"] != nil {
 		ch.TargetCrawler = shoal.CrawlerID(f.text("target_module_id"))
 	}
@@ -117,10 +137,15 @@ func (c *call) readChain(f *fields, s *shoal.Squid, ch *shoal.Chain) error {
 		return err
 	}
 	ch.TargetCrawler = target.Info().ID
+	if was != "" && was != ch.TargetCrawler {
+		ch.TargetSquid = "" // one of the new crawler is made at the next hand-over
+	}
 	ch.IsActive = f.flag("is_active", ch.IsActive)
 	ch.Autostart = f.flag("autostart", ch.Autostart)
 	if f.has("cluster_name") {
-		ch.ClusterName = f.text("cluster_name")
+		if ch.ClusterName = strings.TrimSpace(f.text("cluster_name")); len([]rune(ch.ClusterName)) > maxName {
+			f.bad("cluster_name", "cluster_name is %d characters long; the most is %d", len([]rune(ch.ClusterName)), maxName)
+		}
 	}
 	ch.ClusterConcurrency = f.integer("cluster_concurrency", ch.ClusterConcurrency, 1, max(1, target.Info().MaxConcurrency))
 	c.readFieldMap(f, s, target, ch)
@@ -130,32 +155,42 @@ func (c *call) readChain(f *fields, s *shoal.Squid, ch *shoal.Chain) error {
 	return c.checkChainDepth(s, ch)
 }
 
-// readFieldMap reads {source_field: target_param}; both must exist.
+// readFieldMap reads {source_field: target_param} and checks it; one that was
+// stored before must suit the target, too.
 func (c *call) readFieldMap(f *fields, s *shoal.Squid, target Program, ch *shoal.Chain) {
-	m := f.object("field_map")
-	if m == nil {
-		return
+	if m := f.object("field_map"); m != nil {
+		if len(m.m) == 0 {
+			f.fail(shoal.Invalid("ParamsNeeded", "field_map", "field_map must name at least one field of the results and the param that takes it"))
+		}
+		ch.FieldMap = map[string]string{}
+		for field := range m.m {
+			ch.FieldMap[field] = m.text(field)
+		}
+		f.take(m)
 	}
-	if len(m.m) == 0 {
-		f.fail(shoal.Invalid("ParamsNeeded", "field_map", "field_map must name at least one field of the results and the param that takes it"))
-	}
-	params := map[string]bool{}
+	source, err := c.lookup(string(s.CrawlerID))
+	params, taken := map[string]bool{}, map[string]bool{}
 	for _, in := range target.Info().Input {
 		params[in.Name] = in.Level == shoal.LevelTask
 	}
-	source, err := c.lookup(string(s.CrawlerID))
-	ch.FieldMap = map[string]string{}
-	for field := range m.m {
-		param := m.text(field)
-		ch.FieldMap[field] = param
+	for field, param := range ch.FieldMap {
+		key := "field_map." + clip(field, 60)
 		if !params[param] {
-			m.bad(field, "field_map.%s is %q, which is no task param of %s", clip(field, 60), clip(param, 60), target.Info().Name)
+			f.bad(key, "%s is %q, which is no task param of %s", key, clip(param, 60), target.Info().Name)
 		}
+		if taken[param] {
+			f.bad(key, "field_map maps two fields to %q; a task has one value of it", clip(param, 60))
+		}
+		taken[param] = true
 		if err == nil && !hasAttribute(source.Info(), field) {
-			m.bad(field, "%s has no result field %q", source.Info().Name, clip(field, 60))
+			f.bad(key, "%s has no result field %q", source.Info().Name, clip(field, 60))
 		}
 	}
-	f.take(m)
+	for _, in := range target.Info().Input {
+		if in.Level == shoal.LevelTask && in.Required && in.Default == nil && !taken[in.Name] {
+			f.fail(shoal.Invalid("ParamsNeeded", "field_map", "field_map must map a field to %s: every task of %s needs it", in.Name, target.Info().Name))
+		}
+	}
 }
 
 func hasAttribute(info *shoal.Crawler, name string) bool {
@@ -167,17 +202,32 @@ func hasAttribute(info *shoal.Crawler, name string) bool {
 	return false
 }
 
-// checkChainDepth follows the chains from the target on. A chain that leads
-// back, or further than maxChainDepth squids, is refused.
+// checkChainDepth follows the chains that lead to the squid, and those that go
+// on from its target. A chain that leads back, or with which more than
+// maxChainDepth squids follow on each other, is refused.
 func (c *call) checkChainDepth(s *shoal.Squid, ch *shoal.Chain) error {
 	seen := map[shoal.CrawlerID]bool{s.CrawlerID: true}
-	crawler, squid := ch.TargetCrawler, ch.TargetSquid
-	for depth := 2; ; depth++ {
+	depth := 1
+	for at := s.ID; ; depth++ {
+		before, err := c.a.store.ChainInto(c.ctx(), c.ws, at)
+		if errors.Is(err, shoal.ErrChainNotFound) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		source, err := c.a.store.Squid(c.ctx(), c.ws, before.SquidID)
+		if err != nil {
+			return err
+		}
+		seen[source.CrawlerID], at = true, source.ID
+	}
+	for crawler, squid := ch.TargetCrawler, ch.TargetSquid; ; {
 		if seen[crawler] {
 			return unprocessable("target_module_id", "This chain leads back to a crawler that it comes from")
 		}
-		if depth > maxChainDepth {
-			return unprocessable("target_module_id", fmt.Sprintf("This chain is deeper than %d squids", maxChainDepth))
+		if depth++; depth > maxChainDepth {
+			return unprocessable("target_module_id", fmt.Sprintf("With this chain more than %d squids would follow on each other", maxChainDepth))
 		}
 		seen[crawler] = true
 		if squid == "" {
@@ -210,7 +260,7 @@ func (a *API) getChain(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.json(http.StatusOK, c.showChain(&ch, ""))
+	return c.json(http.StatusOK, c.showChain(&ch))
 }
 
 func (a *API) deleteChain(c *call) error {

@@ -127,6 +127,10 @@ type SquidStore interface {
 	Launches(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, w shoal.Window) (shoal.Listing[shoal.Launch], error)
 	DeleteSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) error
 	Chain(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) (shoal.Chain, error)
+	// ChainInto returns the chain that leads to the squid; ErrChainNotFound.
+	ChainInto(ctx context.Context, ws shoal.WorkspaceID, target shoal.SquidID) (shoal.Chain, error)
+	// LastHandover returns the newest hand-over of a squid's runs; ErrRunNotFound.
+	LastHandover(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID) (shoal.Handover, error)
 	// SetChain creates or, with replace, replaces the squid's chain. Without
 	// replace an existing one is a Conflict.
 	SetChain(ctx context.Context, ws shoal.WorkspaceID, c shoal.Chain, replace bool) error

@@ -48,6 +48,9 @@ const (
 	KindImport Kind = "import"
 	// KindSync synchronizes an account; args are SyncArgs.
 	KindSync Kind = "sync"
+	// KindChain makes a finished run's results another squid's tasks and starts
+	// its run; args are RunArgs, of the finished run.
+	KindChain Kind = "chain"
 	// KindPurge removes the rows of deleted squids, runs and tasks; args are PurgeArgs.
 	KindPurge Kind = "purge"
 	// KindDeliver sends the oldest delivery of a target; args are DeliverArgs.

@@ -32,6 +32,27 @@ func (s *Service) Launch(ctx context.Context, c shoal.LaunchClaim) (shoal.Run, e
 	return s.start(ctx, q, func(n *NewRun) { n.Launch = &c })
 }
 
+// Chain starts the run that a hand-over leads to, as Start does, and ends the
+// hand-over with it; ErrHandoverMoved when that has ended already. Without
+// autostart the run is made and left paused, until a person resumes it.
+func (s *Service) Chain(ctx context.Context, h shoal.Handover, said func(shoal.Handover, shoal.RunID) string) (shoal.Run, error) {
+	q := StartRequest{Workspace: h.WorkspaceID, Squid: h.Target, Origin: shoal.OriginChain, Actor: "chain"}
+	return s.start(ctx, q, func(n *NewRun) {
+		id := n.ID
+		n.Handover = &shoal.HandoverEnd{Of: h.RunID, Said: func(h shoal.Handover) string { return said(h, id) }}
+		if !h.Autostart {
+			n.Begin = s.leavePaused
+		}
+	})
+}
+
+// leavePaused holds a new run as a person's pause does.
+func (s *Service) leavePaused(r *shoal.Run, _ *shoal.Standing, now time.Time) (shoal.Effects, error) {
+	return advance(r, Event{On: OnPause, Desc: leftPaused, Rules: &s.config.Rules}, now)
+}
+
+const leftPaused = "Made by a chain whose autostart is off. It begins when a person resumes it."
+
 // start is Start with what else belongs to the new run.
 func (s *Service) start(ctx context.Context, q StartRequest, with func(*NewRun)) (shoal.Run, error) {
 	squid, err := s.store.Squid(ctx, q.Workspace, q.Squid)

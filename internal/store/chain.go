@@ -15,13 +15,26 @@ func (s *Store) Chain(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidI
 	if _, err := s.tally(ctx, s.read, "", ws, id); err != nil {
 		return c, err
 	}
-	const q = `SELECT c.id, s.id, c.target_crawler_id, c.target_squid_id, c.field_map, c.is_active, c.autostart,
+	return scanChain(s.read.QueryRowContext(ctx, chainQuery+` WHERE s.id = $1 AND s.deleted_at = 0 AND `+ofWorkspace, string(id), string(ws)))
+}
+
+const (
+	chainQuery = `SELECT c.id, s.id, c.target_crawler_id, c.target_squid_id, c.field_map, c.is_active, c.autostart,
 			c.cluster_name, c.cluster_concurrency, c.created_at
-		FROM chains c JOIN squids s ON s.pk = c.squid_pk
-		WHERE s.id = $1 AND s.deleted_at = 0 AND c.workspace_pk = (SELECT pk FROM workspaces WHERE id = $2)`
+		FROM chains c JOIN squids s ON s.pk = c.squid_pk`
+	ofWorkspace = `c.workspace_pk = (SELECT pk FROM workspaces WHERE id = $2)`
+)
+
+// ChainInto returns the chain that leads to the squid target; ErrChainNotFound
+// when none does.
+func (s *Store) ChainInto(ctx context.Context, ws shoal.WorkspaceID, target shoal.SquidID) (shoal.Chain, error) {
+	return scanChain(s.read.QueryRowContext(ctx, chainQuery+` WHERE c.target_squid_id = $1 AND c.target_squid_id <> '' AND s.deleted_at = 0 AND `+ofWorkspace, string(target), string(ws)))
+}
+
+func scanChain(r scanner) (c shoal.Chain, err error) {
 	var fields []byte
 	var created int64
-	err = s.read.QueryRowContext(ctx, q, string(id), string(ws)).Scan(&c.ID, &c.SquidID, &c.TargetCrawler, &c.TargetSquid,
+	err = r.Scan(&c.ID, &c.SquidID, &c.TargetCrawler, &c.TargetSquid,
 		&fields, &c.IsActive, &c.Autostart, &c.ClusterName, &c.ClusterConcurrency, &created)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, shoal.ErrChainNotFound
@@ -52,7 +65,8 @@ func (s *Store) SetChain(ctx context.Context, ws shoal.WorkspaceID, c shoal.Chai
 				is_active, autostart, cluster_name, cluster_concurrency, created_at)
 			VALUES ($1, $2, (SELECT pk FROM workspaces WHERE id = $3), $4, $5, $6, $7, $8, $9, $10, $11)
 			ON CONFLICT (squid_pk) DO UPDATE SET target_crawler_id = excluded.target_crawler_id,
-				target_squid_id = excluded.target_squid_id, field_map = excluded.field_map,
+				target_squid_id = CASE WHEN chains.target_crawler_id = excluded.target_crawler_id THEN chains.target_squid_id ELSE '' END,
+				field_map = excluded.field_map,
 				is_active = excluded.is_active, autostart = excluded.autostart,
 				cluster_name = excluded.cluster_name, cluster_concurrency = excluded.cluster_concurrency
 			WHERE $12`

@@ -135,7 +135,7 @@ func (s *Store) writeState(ctx context.Context, tx *sql.Tx, was, row *runRow, ac
 		}
 	}
 	if row.Status.Terminal() && !was.Status.Terminal() {
-		if err := s.wakeLaunch(ctx, tx, row.SquidPK); err != nil {
+		if err := s.runEnded(ctx, tx, was, row); err != nil {
 			return err
 		}
 		return s.dropDigests(ctx, tx, row.PK)

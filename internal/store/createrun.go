@@ -53,6 +53,11 @@ func (s *Store) CreateRun(ctx context.Context, n shoal.NewRun) (shoal.Run, error
 				return err
 			}
 		}
+		if n.Handover != nil {
+			if err := s.endWith(ctx, tx, n.Handover.Of, row, n.Handover.Said); err != nil {
+				return err
+			}
+		}
 		s.publishRun(ctx, row)
 		out = row.Run
 		if n.Launch != nil {

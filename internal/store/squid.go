@@ -361,6 +361,10 @@ func (s *Store) DeleteSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.
 			return fmt.Errorf("remove the schedule: %w", err)
 		}
 		s.forgetLaunchTime(ctx, pk)
+		// What waits for its run has no target any more, and says so.
+		if err := s.wakeHandovers(ctx, tx, pk); err != nil {
+			return err
+		}
 		args := jobs.PurgeArgs{Noun: purgeSquid, PK: pk}
 		final := jobs.New(jobs.KindPurge, args)
 		final.At = now.Add(squidRest)

@@ -59,3 +59,4 @@ CREATE TABLE handovers (
 );
 CREATE INDEX handovers_waiting ON handovers (target_pk) WHERE state = 'waiting';
 CREATE INDEX handovers_squid ON handovers (squid_pk);
+CREATE INDEX chains_target ON chains (target_squid_id) WHERE target_squid_id <> '';
