@@ -41,6 +41,7 @@ import (
 // Every answer that it gives is held against openapi.yaml.
 type world struct {
 	clock *clock
+	svc   *runs.Service
 	*storetest.Env
 	t    *testing.T
 	url  string
@@ -127,6 +128,7 @@ func newWorld(t *testing.T, databaseURL string, set func(*api.Options)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.svc = svc
 	sessions := &accounts.Service{Store: w.Store, Types: known, Fetcher: f, Seal: keys, Log: log, Now: w.clock.now}
 	o := api.Options{Store: w.Store, Runs: engine{svc}, Catalogue: catalogue{known, f}, Accounts: sessions, Seal: keys, Blob: files, Version: "test", Logger: log, Now: w.clock.now,
 		Deliver: deliver.New(deliver.Options{Store: w.Store, Seal: keys, Now: w.clock.now, Dial: safedial.New(safedial.Options{AllowPrivate: true}).DialContext, UserAgent: "Shoal/test", Logger: log})}
