@@ -19,6 +19,7 @@ type adminCmd struct {
 	Credit    adminCreditCmd    `cmd:"" help:"Credits of workspaces: show, grant, list their movements."`
 	Invoice   adminInvoiceCmd   `cmd:"" help:"Invoices: list, record, pay, cancel."`
 	Crawler   adminCrawlerCmd   `cmd:"" help:"Crawlers: put under maintenance, switch off and on."`
+	Seal      adminSealCmd      `cmd:"" help:"The key that seals cookies, passwords and delivery secrets: replace it."`
 	Backup    adminBackup       `cmd:"" help:"Copy all of a data directory, while the server runs."`
 	Doctor    adminDoctor       `cmd:"" help:"Check the data, the disk, the keys, the queue and the clock, and say what to do."`
 }

@@ -165,6 +165,9 @@ func (p *platform) openStore(ctx context.Context) (err error) {
 // data directory is locked.
 func (p *platform) exclusive() bool { return p.cfg.Database == "" }
 
+// keyFile is where the sealing key is, if it is not given.
+func (c *platformConfig) keyFile() string { return filepath.Join(c.Data, "secret.key") }
+
 // secretKey loads the sealing key. With PostgreSQL it must be configured: the
 // servers that share the database must share the key too.
 func (p *platform) secretKey() (*seal.Keyring, error) {
@@ -174,7 +177,7 @@ func (p *platform) secretKey() (*seal.Keyring, error) {
 	if err := os.MkdirAll(p.cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	path := filepath.Join(p.cfg.Data, "secret.key")
+	path := p.cfg.keyFile()
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && p.cfg.SecretKey == "" && p.used() {
 		p.cfg.log.Warn("the secret key file is missing from a data directory that is in use; a new one is made. "+
 			"What was sealed with the old one (cookies, delivery secrets) cannot be read any more: put the file back from a backup if you have one", "file", path)

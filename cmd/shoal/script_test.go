@@ -26,7 +26,7 @@ import (
 
 // TestScripts runs the scripts of testdata/script against the built command:
 // what a person types, what comes out, and the exit code. $SITE is a bookshop
-// of 60 books on loopback. Besides testscript's own there are the commands
+// of 60 books on loopback, and the directory club holds the crawler of a club with members. Besides testscript's own there are the commands
 //
 //	exits CODE ARG...     shoal ARG... ends with that code; stdout and stderr look at it
 //	interrupted N ARG...  shoal ARG... gets SIGINT when the site has answered N requests
@@ -48,6 +48,9 @@ func TestScripts(t *testing.T) {
 			gate.open()
 			env.Values["gate"] = gate
 			env.Setenv("SITE", site(t, gate))
+			if err := clubCrawler(env.WorkDir, site(t, fixtures.Club())); err != nil {
+				return err
+			}
 			env.Setenv("PATH", filepath.Dir(path)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("SHOAL_ALLOW_PRIVATE_TARGETS", "true")
 			env.Setenv("SHOAL_MIN_FREE", "0")
@@ -57,6 +60,19 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "interrupted": interrupted, "killed": killed, "resume": resume, "samerows": sameRows,
 		},
 	})
+}
+
+// clubCrawler writes the crawler of a club's site into the directory club.
+func clubCrawler(dir, url string) error {
+	src, err := os.ReadFile("../../docs/language/16-account-code.yaml")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "club"), 0o755); err != nil {
+		return err
+	}
+	text := strings.ReplaceAll(string(src), "https://club.example", url)
+	return os.WriteFile(filepath.Join(dir, "club", "club-news.yaml"), []byte(text), 0o644)
 }
 
 // gate is a site that can stop answering after some requests.

@@ -88,6 +88,7 @@ type squidUpdate struct {
 	Name        string   `help:"New name."`
 	Concurrency int      `help:"Slots of a run." short:"c"`
 	Param       []string `help:"Param or function of the crawler, as name=value; may be repeated." short:"p" placeholder:"K=V" sep:"none"`
+	Account     []string `help:"Account to work with, by user name or id; may be repeated. These are then all; none unlinks them." placeholder:"ACCOUNT" sep:"none"`
 }
 
 func (c *squidUpdate) Run(ctx context.Context, o *output) error {
@@ -107,10 +108,31 @@ func (c *squidUpdate) Run(ctx context.Context, o *output) error {
 			return err
 		}
 	}
+	if len(c.Account) > 0 {
+		if changes["accounts"], err = accountIDs(ctx, api, c.Account); err != nil {
+			return err
+		}
+	}
 	if len(changes) == 0 {
-		return &exit{exitUsage, fmt.Errorf("nothing to change: give --name, --concurrency or -p name=value")}
+		return &exit{exitUsage, fmt.Errorf("nothing to change: give --name, --concurrency, --account or -p name=value")}
 	}
 	return api.UpdateSquid(ctx, c.Squid, changes)
+}
+
+// accountIDs finds accounts by name or id; the one word none is no account.
+func accountIDs(ctx context.Context, api *client.Client, names []string) ([]string, error) {
+	ids := []string{}
+	if len(names) == 1 && names[0] == "none" {
+		return ids, nil
+	}
+	for _, name := range names {
+		a, err := account(ctx, api, name)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, a.ID)
+	}
+	return ids, nil
 }
 
 // pairs reads name=value words. A value stays a string: the server converts it

@@ -22,13 +22,6 @@ import (
 	"shoal/internal/seal"
 )
 
-// What is sealed for what: a value opens for its own purpose only.
-const (
-	purposeCookies     = "account/cookies"
-	purposeCredentials = "account/credentials"
-	purposeState       = "account/login-state"
-)
-
 // Cookies opens and seals the cookies of accounts.
 type Cookies struct{ Seal *seal.Keyring }
 
@@ -64,13 +57,13 @@ func (c Cookies) sealed(stored []fetch.StoredCookie) []byte {
 	if err != nil {
 		panic("accounts: encode cookies: " + err.Error()) // texts and times only
 	}
-	return c.Seal.Seal(purposeCookies, b)
+	return c.Seal.Seal(shoal.SealedCookies, b)
 }
 
 // open reads what is sealed: a list of cookies or, as the first version kept
 // them, their values by name.
 func (c Cookies) open(sealed []byte) ([]fetch.StoredCookie, error) {
-	plain, err := c.Seal.Open(purposeCookies, sealed)
+	plain, err := c.Seal.Open(shoal.SealedCookies, sealed)
 	if err != nil {
 		return nil, err
 	}

@@ -141,7 +141,7 @@ func (s *Service) WithLogin(ctx context.Context, r Request) (shoal.Sync, error) 
 		return shoal.Sync{}, shoal.Invalid("InvalidParameterValue", "type", "Accounts of the type %s cannot be logged in here: its crawlers have no log-in steps. Give the session's cookies instead (POST /v1/accounts/cookies)", r.Type.Slug)
 	}
 	y := s.sync(&r, shoal.SyncLogin)
-	y.Sealed = s.sealed(purposeCredentials, credentials{r.Password, r.OTP})
+	y.Sealed = s.sealed(shoal.SealedCredentials, credentials{r.Password, r.OTP})
 	return y, s.Store.CreateSync(ctx, y)
 }
 

@@ -70,7 +70,7 @@ const maxUsername = 200
 // tryLogin logs in, or goes on with a log-in that waits for its code.
 func (s *Service) tryLogin(ctx context.Context, a *crawler.Account, y *shoal.Sync, sealed []byte) (*shoal.Session, error) {
 	var with credentials
-	if err := s.open(purposeCredentials, sealed, &with); err != nil {
+	if err := s.open(shoal.SealedCredentials, sealed, &with); err != nil {
 		return nil, err
 	}
 	if len(a.Login) == 0 {
@@ -102,7 +102,7 @@ func (s *Service) tryLogin(ctx context.Context, a *crawler.Account, y *shoal.Syn
 	}
 	made := &shoal.Session{Jar: Cookies{s.Seal}.Keep(x.jar, s.now())}
 	if y.Remember || y.Kind == shoal.SyncCheck {
-		made.Credentials = s.sealed(purposeCredentials, credentials{Password: with.Password})
+		made.Credentials = s.sealed(shoal.SealedCredentials, credentials{Password: with.Password})
 	}
 	return made, nil
 }
@@ -116,7 +116,7 @@ func (s *Service) wait(x *session, at int, err error) []byte {
 	}
 	for ; at < len(x.account.Login); at++ {
 		if x.account.Login[at].Uses.OTP {
-			return s.sealed(purposeState, waiting{at, x.jar.Stored(s.now()), x.env.Read, x.hidden, x.referer})
+			return s.sealed(shoal.SealedLoginState, waiting{at, x.jar.Stored(s.now()), x.env.Read, x.hidden, x.referer})
 		}
 	}
 	return nil
@@ -133,7 +133,7 @@ func (s *Service) goOn(ctx context.Context, x *session, y *shoal.Sync) (from int
 		return 0, err
 	}
 	var w waiting
-	if err := s.open(purposeState, former.State, &w); err != nil || w.Step >= len(x.account.Login) {
+	if err := s.open(shoal.SealedLoginState, former.State, &w); err != nil || w.Step >= len(x.account.Login) {
 		return 0, nil // from the beginning, then
 	}
 	x.jar.Restore(w.Cookies, nil)
