@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write CONFORMANCE.md")
 
 // suite is where the module golang.org/x/net keeps html5lib-tests.
-func suite(t *testing.T) string {
+func suite(t testing.TB) string {
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "golang.org/x/net").Output()
 	if err != nil {
 		t.Fatalf("find golang.org/x/net in the module cache: %v", err)
@@ -38,7 +38,7 @@ type treeCase struct {
 	scripting           []bool // the modes in which it holds
 }
 
-func readTreeCases(t *testing.T, path string) []treeCase {
+func readTreeCases(t testing.TB, path string) []treeCase {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

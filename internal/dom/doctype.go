@@ -123,17 +123,18 @@ func (p *parser) quirky() bool {
 	if !hasPublic {
 		return false
 	}
-	public = strings.ToLower(public)
-	switch public {
-	case "-//w3o//dtd w3 html strict 3.0//en//", "-/w3c/dtd html 4.0 transitional/en", "html":
-		return true
+	for _, whole := range []string{"-//W3O//DTD W3 HTML Strict 3.0//EN//", "-/W3C/DTD HTML 4.0 Transitional/EN", "HTML"} {
+		if strings.EqualFold(public, whole) {
+			return true
+		}
 	}
-	if !hasSystem && (strings.HasPrefix(public, "-//w3c//dtd html 4.01 frameset//") ||
-		strings.HasPrefix(public, "-//w3c//dtd html 4.01 transitional//")) {
+	id := p.bytes(p.attrs[p.tok.data.off].value) // the public one comes first
+	if !hasSystem && (hasPrefixFold(id, "-//w3c//dtd html 4.01 frameset//") ||
+		hasPrefixFold(id, "-//w3c//dtd html 4.01 transitional//")) {
 		return true
 	}
 	for _, prefix := range quirkyPrefixes {
-		if strings.HasPrefix(public, prefix) {
+		if hasPrefixFold(id, prefix) {
 			return true
 		}
 	}

@@ -11,7 +11,8 @@ import (
 type formatted struct {
 	id  NodeID
 	tag tag
-	// print is the same for elements that have the same attributes.
+	// print is the same for elements that have the same attributes; 0 before
+	// it is asked for, which it hardly ever is.
 	print uint64
 }
 
@@ -27,11 +28,11 @@ func (p *parser) mark() { p.formatting = append(p.formatting, formatted{}) }
 func (p *parser) insertFormatting() {
 	id := p.insertToken()
 	p.nodes[id].open = true
-	entry := formatted{id, tag(p.tok.name), p.fingerprint(id)}
+	entry := formatted{id: id, tag: tag(p.tok.name)}
 	same, earliest, i := 0, -1, len(p.formatting)
 	for i > 0 && p.formatting[i-1].id != None {
 		i--
-		if f := &p.formatting[i]; f.tag == entry.tag && f.print == entry.print {
+		if f := &p.formatting[i]; f.tag == entry.tag && p.fingerprint(f) == p.fingerprint(&entry) {
 			same, earliest = same+1, i
 		}
 	}
@@ -45,13 +46,17 @@ func (p *parser) insertFormatting() {
 }
 
 // fingerprint does not depend on the order of the attributes.
-func (p *parser) fingerprint(id NodeID) uint64 {
-	var sum uint64
-	for _, a := range p.Attrs(id) {
+func (p *parser) fingerprint(f *formatted) uint64 {
+	if f.print != 0 {
+		return f.print
+	}
+	sum := uint64(1)
+	for _, a := range p.Attrs(f.id) {
 		h := maphash.Bytes(nameSeed, p.bytes(a.value)) + uint64(a.Name)
 		sum += h * 0x9e3779b97f4a7c15
 	}
-	return sum + uint64(p.nodes[id].data.len)
+	f.print = max(sum, 1)
+	return f.print
 }
 
 // unmark drops the entries back to and with the last marker.

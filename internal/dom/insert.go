@@ -1,12 +1,22 @@
 package dom
 
-import "shoal/internal/dom/atom"
+import (
+	"slices"
+
+	"shoal/internal/dom/atom"
+)
 
 // add makes a node that is linked nowhere yet.
 func (p *parser) add(t NodeType, tg tag, data span) NodeID {
-	id := NodeID(len(p.nodes))
-	p.nodes = append(p.nodes, node{name: tg.name(), typ: t, ns: tg.namespace(), data: data, pos: p.tok.pos})
-	return id
+	id := len(p.nodes)
+	if id == cap(p.nodes) {
+		p.nodes = slices.Grow(p.nodes, 1)
+	}
+	p.nodes = p.nodes[:id+1]
+	n := &p.nodes[id]
+	*n = node{}
+	n.name, n.typ, n.ns, n.data, n.pos = tg.name(), t, tg.namespace(), data, p.tok.pos
+	return NodeID(id)
 }
 
 // link puts a node behind the children of parent, or before one of them.

@@ -24,12 +24,12 @@ func (p *parser) renumber() {
 }
 
 // following is the node after n in document order, by the shape of the tree.
-func (p *parser) following(n NodeID) NodeID {
-	if first := p.nodes[n].first; first != None {
+func (d *Document) following(n NodeID) NodeID {
+	if first := d.nodes[n].first; first != None {
 		return first
 	}
-	for ; n != None; n = p.nodes[n].parent {
-		if next := p.nodes[n].next; next != None {
+	for ; n != None; n = d.nodes[n].parent {
+		if next := d.nodes[n].next; next != None {
 			return next
 		}
 	}

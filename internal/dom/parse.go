@@ -211,7 +211,7 @@ func (p *parser) run() {
 // (§ 13.2.6, the tree construction dispatcher).
 func (p *parser) dispatch() {
 	for done := false; !done; {
-		if p.inForeign() {
+		if p.adjustedCurrent() >= foreignTag && p.inForeign() {
 			done = p.foreign()
 		} else {
 			done = p.rules(p.mode)

@@ -3,7 +3,10 @@
 // a program that looks nothing up pays nothing for it.
 package atom
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 //go:generate go run gen.go
 
@@ -18,7 +21,7 @@ func (a Atom) String() string {
 	if a >= NumKnown {
 		return ""
 	}
-	return names[a]
+	return entries[a].name
 }
 
 // Known reports whether the atom means the same name in every document.
@@ -31,33 +34,41 @@ func Lookup(name []byte) Atom {
 		return 0
 	}
 	head, tail := words(name)
-	for slot := hash(head, tail, n); ; slot = (slot + 1) % slots {
-		a := table[slot]
+	for slot := hash(head, tail, n); ; slot++ {
+		a := table[slot%slots]
 		if a == 0 {
 			return 0
 		}
-		if heads[a] == head && tails[a] == tail && len(names[a]) == n && (n <= 16 || names[a] == string(name)) {
+		e := &entries[a%NumKnown]
+		if e.head == head && e.tail == tail && len(e.name) == n && (n <= 16 || e.name == string(name)) {
 			return Atom(a)
 		}
 	}
+}
+
+// An entry is a name and its words.
+type entry struct {
+	head, tail uint64
+	name       string
 }
 
 // words returns the first and the last bytes of a name as numbers. Together
 // with its length they tell names of up to 16 bytes apart.
 func words(b []byte) (head, tail uint64) {
 	n := len(b)
-	switch {
-	case n >= 8:
+	if n > 8 {
 		return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
-	case n >= 4:
-		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<32, 0
 	}
-	return uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16, 0
+	if cap(b) >= 8 { // a name in a page: what follows it is read along, and cut off
+		return binary.LittleEndian.Uint64(b[:8]) & (^uint64(0) >> (64 - 8*n)), 0
+	}
+	for i, c := range b {
+		head |= uint64(c) << (8 * i)
+	}
+	return head, 0
 }
 
-func hash(head, tail uint64, n int) uint32 {
-	const k1, k2 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f // the golden ratio, and a prime of xxHash
-	h := (head ^ uint64(n)*k2) * k1
-	h ^= (tail ^ h>>32) * k2
-	return uint32(h>>40) % slots
+func hash(head, tail uint64, n int) uint64 {
+	const golden = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio
+	return (head ^ bits.RotateLeft64(tail, 27) ^ uint64(n)<<58) * golden >> (64 - slotBits)
 }

@@ -9,12 +9,16 @@ import (
 	"fmt"
 	"go/format"
 	"log"
+	"math/bits"
 	"os"
 	"slices"
 	"strings"
 )
 
-const slots = 2048
+const (
+	slotBits = 11
+	slots    = 1 << slotBits
+)
 
 // elements are the names of elements of HTML, SVG and MathML that the parser
 // or its readers ask for. They come first, so that tables by element are short.
@@ -97,25 +101,21 @@ func main() {
 		fmt.Fprintf(&out, "\t%s // %s\n", identifier(name), name)
 		longest = max(longest, len(name))
 	}
-	fmt.Fprintf(&out, ")\n\nconst (\n\t// NumElements is one more than the last atom of an element.\n\tNumElements = %d\n\t// NumKnown is one more than the last known atom.\n\tNumKnown = %d\n\n\tmaxLen = %d\n\tslots = %d\n)\n\n",
-		len(elements)+1, len(all), longest, slots)
-	out.WriteString("var names = [NumKnown]string{")
-	list(&out, all, func(s string) string { return fmt.Sprintf("%q", s) })
-	heads, tails := make([]uint64, len(all)), make([]uint64, len(all))
+	fmt.Fprintf(&out, ")\n\nconst (\n\t// NumElements is one more than the last atom of an element.\n\tNumElements = %d\n\t// NumKnown is one more than the last known atom.\n\tNumKnown = %d\n\n\tmaxLen = %d\n\tslotBits = %d\n\tslots = 1 << slotBits\n)\n\n",
+		len(elements)+1, len(all), longest, slotBits)
+	entries := []string{"{}"}
 	table := make([]int, slots)
 	for i, name := range all[1:] {
-		heads[i+1], tails[i+1] = words([]byte(name))
-		slot := hash(heads[i+1], tails[i+1], len(name))
+		head, tail := words([]byte(name))
+		entries = append(entries, fmt.Sprintf("{%#x, %#x, %q}", head, tail, name))
+		slot := hash(head, tail, len(name))
 		for table[slot] != 0 {
 			slot = (slot + 1) % slots
 		}
 		table[slot] = i + 1
 	}
-	hex := func(v uint64) string { return fmt.Sprintf("%#x", v) }
-	out.WriteString("}\n\n// heads and tails are the words of each name.\nvar heads = [NumKnown]uint64{")
-	list(&out, heads, hex)
-	out.WriteString("}\n\nvar tails = [NumKnown]uint64{")
-	list(&out, tails, hex)
+	out.WriteString("var entries = [NumKnown]entry{")
+	list(&out, entries, func(s string) string { return s })
 	out.WriteString("}\n\n// table is a hash table with open addressing.\nvar table = [slots]uint16{")
 	list(&out, table, func(v int) string { return fmt.Sprint(v) })
 	out.WriteString("}\n")
@@ -153,19 +153,16 @@ func list[T any](out *bytes.Buffer, values []T, text func(T) string) {
 
 // words and hash are those of atom.go.
 func words(b []byte) (head, tail uint64) {
-	n := len(b)
-	switch {
-	case n >= 8:
+	if n := len(b); n > 8 {
 		return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[n-8:])
-	case n >= 4:
-		return uint64(binary.LittleEndian.Uint32(b)) | uint64(binary.LittleEndian.Uint32(b[n-4:]))<<32, 0
 	}
-	return uint64(b[0]) | uint64(b[n/2])<<8 | uint64(b[n-1])<<16, 0
+	for i, c := range b {
+		head |= uint64(c) << (8 * i)
+	}
+	return head, 0
 }
 
-func hash(head, tail uint64, n int) uint32 {
-	const k1, k2 = 0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f
-	h := (head ^ uint64(n)*k2) * k1
-	h ^= (tail ^ h>>32) * k2
-	return uint32(h>>40) % slots
+func hash(head, tail uint64, n int) uint64 {
+	const golden = 0x9e3779b97f4a7c15 // 2^64 by the golden ratio
+	return (head ^ bits.RotateLeft64(tail, 27) ^ uint64(n)<<58) * golden >> (64 - slotBits)
 }
