@@ -82,11 +82,11 @@ func (p *parser) reconstruct() {
 		i--
 	}
 	for ; i < len(p.formatting) && len(p.stack) < maxDepth; i++ {
-		if p.clones == 0 {
+		if p.copies <= 0 {
 			p.truncate(TruncatedFormatting)
 			return
 		}
-		p.clones--
+		p.copies--
 		f := &p.formatting[i]
 		f.id = p.insert(f.tag, p.nodes[f.id].data)
 		p.nodes[f.id].open = true

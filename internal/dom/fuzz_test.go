@@ -26,6 +26,8 @@ var pieces = strings.Split(`<a>|</a>|<a href=x>|<b>|</b>|<i>|</i>|<i id=1>|<nobr
 
 var newlineFirst = regexp.MustCompile(`(?is)<(pre|listing|textarea).*(\n|&#0*1[03]|&#x0*[ad]|&newline)`)
 
+var wellFormed = regexp.MustCompile(`<!doctype\s+html(\s+public\s+"[^">&]*"(\s+"[^">&]*")?|\s+system\s+"[^">&]*")?\s*>`)
+
 var bodyEnd = regexp.MustCompile(`(?is)</(body|html).*<!doctype`)
 
 // explained reports the pages that x/net reads differently, and rightly or not
@@ -45,6 +47,9 @@ func explained(page string) bool {
 		return true
 	case strings.Contains(lower, "<caption") && strings.Contains(lower, "<th"):
 		return true // § 13.2.6.4.11: th ends a caption, as td does; x/net forgot it
+	case strings.Contains(wellFormed.ReplaceAllString(lower, ""), "<!doctype"):
+		// § 13.2.5.53 to 68: when a broken one means quirks mode, and that it has no character references
+		return true
 	case bodyEnd.MatchString(page): // § 13.2.6.4.17: a DOCTYPE behind the body is nothing; x/net goes on in the body
 		return true
 	case strings.Contains(lower, "<table") && (strings.HasSuffix(page, "<") || strings.HasSuffix(page, "</")):

@@ -141,21 +141,27 @@ func (p *parser) insertComment(in NodeID) {
 
 // addAttrs gives an element those of the token's attributes that it has not
 // (§ 13.2.6.4.7, start tags html and body). The attributes of a node lie
-// together, so they are written again.
+// together, so all are written again.
 func (p *parser) addAttrs(id NodeID) {
 	n := &p.nodes[id]
 	if n.typ != ElementNode || p.tok.data.len == 0 {
 		return
 	}
-	from, own := int(p.tok.data.off), n.data
-	end := len(p.attrs)
-	p.attrs = append(p.attrs, p.attrs[own.off:own.off+own.len]...)
-	p.kept = end
-	for _, a := range p.attrs[from:end] {
-		if !p.hasAttr(a.Name) {
-			p.attrs = append(p.attrs, a)
+	if p.copies -= int(n.data.len); p.copies < 0 {
+		p.truncate(TruncatedAttributes)
+		return
+	}
+	added := p.attrs[p.tok.data.off:]
+	own := p.attrs[n.data.off : n.data.off+n.data.len]
+	start := len(p.attrs)
+	p.tags++
+	for _, list := range [][]Attr{own, added} {
+		for _, a := range list {
+			if !p.stamp(a.Name) {
+				p.attrs = append(p.attrs, a)
+			}
 		}
 	}
-	n.data = span{uint32(end), uint32(len(p.attrs) - end)}
+	n.data = span{uint32(start), uint32(len(p.attrs) - start)}
 	p.kept = len(p.attrs)
 }

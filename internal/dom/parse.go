@@ -35,6 +35,7 @@ const (
 	TruncatedNodes      Truncation = "the page has too many nodes; the rest was not read"
 	TruncatedDepth      Truncation = "the page is nested deeper than 512 elements; deeper ones were read as siblings"
 	TruncatedFormatting Truncation = "the page leaves too many formatting elements open; they were not opened again"
+	TruncatedAttributes Truncation = "the page has too many html and body tags; their attributes were left out"
 )
 
 // Parse reads a page in UTF-8; what is not valid counts as U+FFFD, as in
@@ -113,7 +114,7 @@ type parser struct {
 	stack      []opened // the stack of open elements (§ 13.2.4.2)
 	count      [atom.NumElements]int32
 	formatting []formatted // the list of active formatting elements (§ 13.2.4.3)
-	clones     int         // how many more may be opened again
+	copies     int         // how many more elements may be opened again, or attributes be moved
 	flat       []atom.Atom // the open elements below the deepest level, see depth.go
 
 	head, form NodeID
@@ -143,7 +144,7 @@ func (p *parser) prepare(buf []byte, opts Options) {
 	p.mode, p.original = modeInitial, modeInitial
 	p.templateModes, p.stack, p.formatting, p.flat = p.templateModes[:0], p.stack[:0], p.formatting[:0], p.flat[:0]
 	clear(p.count[:])
-	p.clones = 4096 + len(buf)/4
+	p.copies = 4096 + len(buf)/4
 	p.head, p.form, p.context = None, None, 0
 	p.fostering, p.framesetOK, p.skipLF, p.unordered, p.afterBody = false, true, false, false, false
 	clear(p.slack)
