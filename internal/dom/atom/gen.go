@@ -57,7 +57,6 @@ low lowsrc manifest marginheight marginwidth max maxlength media method min minl
 nomodule nonce noresize noshade novalidate nowrap open optimum part pattern ping placeholder playsinline popover
 popovertarget poster prefix preload profile prompt property public radiogroup readonly referrerpolicy rel required
 resource rev reversed role rows rowspan rules sandbox scheme scope scoped scrolling selected shape size sizes span spellcheck
-resource rev reversed role rows rowspan rules sandbox scheme scope selected scoped scrolling shape size sizes span spellcheck
 src srcdoc srclang srcset standby start step tabindex target text translate type typeof usemap valign value valuetype
 version vlink vocab vspace width wrap system
 aria-atomic aria-busy aria-checked aria-controls aria-current aria-describedby aria-disabled aria-expanded
