@@ -65,7 +65,7 @@ func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
 // world is a database with one process's engine on it.
 type world struct {
 	*storetest.Env
-	t      *testing.T
+	t      testing.TB
 	clock  *clock
 	files  string
 	source string // of the crawler; empty: definition
@@ -87,7 +87,7 @@ func each(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
-func newWorld(t *testing.T, databaseURL string) *world {
+func newWorld(t testing.TB, databaseURL string) *world {
 	w := &world{t: t, clock: &clock{}}
 	dir := t.TempDir()
 	w.files = filepath.Join(dir, "files")
@@ -121,7 +121,7 @@ func (w *world) service(c runs.Config) *runs.Service {
 	if c.MinFree == 0 {
 		c.MinFree = -1
 	}
-	c.Wake, c.Disk = 20*time.Millisecond, 20*time.Millisecond
+	c.Wake, c.Disk = cmp.Or(c.Wake, 20*time.Millisecond), cmp.Or(c.Disk, 20*time.Millisecond)
 	w.engine = crawl.New(catalogue{p}, f, w.clock.now)
 	svc, err := runs.New(w.Store, w.engine, files, w.clock.now, w.Options.Logger, c)
 	if err != nil {
