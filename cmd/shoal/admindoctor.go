@@ -98,7 +98,11 @@ func (d *doctor) report(o *output, asJSON bool) error {
 	if count[broken] > 0 {
 		return &exit{exitFailed, fmt.Errorf("%s wrong, %s", plural(count[broken], "thing"), plural(count[warning], "warning"))}
 	}
-	o.notef("All is well but for %s.\n", plural(count[warning], "warning"))
+	if count[warning] > 0 {
+		o.notef("Nothing is broken; %s.\n", plural(count[warning], "warning"))
+		return nil
+	}
+	o.notef("All is well.\n")
 	return nil
 }
 

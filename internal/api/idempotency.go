@@ -46,6 +46,10 @@ func (c *call) once(hash [32]byte, handle func() error) error {
 	}
 	c.effect = &shoal.Idempotency{WorkspaceID: c.ws, Key: values[0], BodyHash: hash,
 		Route: c.r.Method + " " + c.r.URL.Path}
+	if c.route.scope == shoal.ScopeAdmin {
+		// Keys are each user's own, whoever shares the workspace.
+		c.effect.Route += " " + string(c.key.UserID)
+	}
 	if done, err := c.replay(); done || err != nil {
 		return err
 	}

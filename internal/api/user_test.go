@@ -270,3 +270,32 @@ func TestSharedLinksAreLimited(t *testing.T) {
 	}
 	w.get("/v1/results?run=" + run)
 }
+
+// TestKeysAreEachUsersOwn: users of one workspace share its squids, and not
+// their keys: neither by looking nor by an Idempotency-Key that both use.
+func TestKeysAreEachUsersOwn(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		bob := w.ok(201, "POST", "/v1/admin/users", map[string]any{"email": "bob@shoal.test", "workspace": string(w.Workspace)})
+		squid := w.squid()
+		if a := w.as(bob.str("key"), "GET", "/v1/squids/"+squid, nil); a.status != 200 {
+			t.Errorf("a squid of his workspace: %d %s", a.status, a.body)
+		}
+		mine := w.ok(201, "POST", "/v1/keys", map[string]any{"name": "mine"}).str("id")
+		for _, method := range []string{"GET", "DELETE"} {
+			if a := w.as(bob.str("key"), method, "/v1/keys/"+mine, nil); a.status != 404 || a.code() != "KeyDoesNotExist" {
+				t.Errorf("%s of another user's key: %d %s", method, a.status, a.body)
+			}
+		}
+		if a := w.as(bob.str("key"), "GET", "/v1/keys", nil); len(a.data()) != 1 || a.data()[0].(map[string]any)["user"] != bob.str("id") {
+			t.Errorf("Bob's keys: %s", a.body)
+		}
+		send := func(key string) *answer {
+			return w.do(request{method: "POST", path: "/v1/keys", body: map[string]any{"name": "x"}, header: map[string]string{
+				"Authorization": "Token " + key, "Idempotency-Key": "same"}})
+		}
+		first, his := send(w.Key), send(bob.str("key"))
+		if first.status != 201 || his.status != 201 || his.str("user") != bob.str("id") || his.str("key") == "" {
+			t.Errorf("with one Idempotency-Key: %s and %s", first.body, his.body)
+		}
+	})
+}
