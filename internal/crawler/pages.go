@@ -6,9 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/andybalholm/cascadia"
-
 	"shoal"
+	"shoal/internal/dom"
 )
 
 // reserved are the names of a result's envelope; a field named like one is
@@ -221,12 +220,8 @@ func (b *builder) selector(p *Page, t text) {
 	}
 	switch p.Format {
 	case HTML:
-		if len(t.s) > 2000 {
-			b.fail(t.at, "select has %d characters; the most is 2000", len(t.s))
-		} else if _, err := cascadia.ParseGroup(t.s); err != nil {
+		if _, err := dom.Compile(t.s); err != nil {
 			b.fail(t.at, "select %q is no valid CSS selector: %s", clip(t.s, 60), err)
-		} else if why := dearSelector(t.s); why != "" {
-			b.fail(t.at, "select %q: %s", clip(t.s, 60), why)
 		}
 	case XML:
 		for _, name := range strings.FieldsFunc(t.s, func(r rune) bool { return r == '|' || r == '>' || r == ' ' }) {

@@ -7,8 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/andybalholm/cascadia"
-
+	"shoal/internal/dom"
 	"shoal/internal/jq"
 	"shoal/internal/xpath"
 )
@@ -157,7 +156,7 @@ func (b *builder) data(p *Page, d *dataDef, types many[text], place at) *Data {
 			if !d.Match.set() {
 				b.fail(d.at, "data needs script: a selector of the <script> elements, or match: a regular expression of what stands before the JSON")
 			}
-		} else if _, err := cascadia.ParseGroup(d.Script.s); err != nil {
+		} else if _, err := dom.Compile(d.Script.s); err != nil {
 			b.fail(d.Script.at, "script %q is no valid CSS selector: %s", clip(d.Script.s, 60), err)
 		}
 	}

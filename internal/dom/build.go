@@ -50,11 +50,11 @@ func (b *Builder) Close() {
 	}
 }
 
-// CloseNamed ends the innermost open element of a name and those in it; if
-// there is none, nothing.
+// CloseNamed ends the innermost open element of a name, its prefix left aside,
+// and those in it; if there is none, nothing.
 func (b *Builder) CloseNamed(name string) {
 	for i := len(b.open) - 1; i > 0; i-- {
-		if b.doc.NameOf(b.doc.nodes[b.open[i]].name) == name {
+		if b.doc.Node(b.open[i]).LocalName() == name {
 			b.open = b.open[:i]
 			return
 		}

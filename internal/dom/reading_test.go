@@ -151,7 +151,7 @@ func TestBuilder(t *testing.T) {
 	b.Attr("href", "v")
 	b.Text("x")
 	b.CloseNamed("none")
-	b.CloseNamed("media:content")
+	b.CloseNamed("content")
 	b.Text("y")
 	b.Close()
 	b.Close()

@@ -97,7 +97,7 @@ var pseudoElements = map[string]bool{"after": true, "before": true, "first-lette
 
 // meant names the pseudo-class that a slip of the keyboard may stand for.
 func meant(name string) string {
-	best, least := "", 3
+	best, least := "", len(name)/3+1
 	for known := range plainPseudo {
 		if d := distance(known, name); d < least || d == least && known < best {
 			best, least = known, d
@@ -108,7 +108,7 @@ func meant(name string) string {
 			best, least = known, d
 		}
 	}
-	if best == "" || least >= 3 {
+	if best == "" {
 		return ""
 	}
 	return "; did you mean :" + best + "?"

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/html"
 
 	"shoal"
+	"shoal/internal/dom"
 )
 
 // corpora are the pages to measure with: a synthetic one, and Debian's
@@ -109,8 +110,9 @@ func BenchmarkBare(b *testing.B) {
 func BenchmarkParse(b *testing.B) {
 	for name, pages := range corpora(b) {
 		b.Run(name, func(b *testing.B) {
+			doc := &dom.Document{}
 			measure(b, pages, func(body []byte) int {
-				if parseHTML(body) == nil {
+				if !parseHTML(doc, body).Exists() {
 					b.Fatal("no document")
 				}
 				return 1

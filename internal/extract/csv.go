@@ -45,12 +45,12 @@ func (r *reader) readCSV() error {
 		r.record = record
 		r.newRow()
 		if r.plan.Rows.Extends {
-			if err := r.complete(nil); err != nil {
+			if err := r.complete(node{}); err != nil {
 				return err
 			}
 			break
 		}
-		if err := r.oneRow(nil, nil); err != nil {
+		if err := r.oneRow(node{}, nil); err != nil {
 			return err
 		}
 	}

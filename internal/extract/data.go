@@ -67,7 +67,7 @@ func (r *reader) readData(dp *dataPlan) [][]byte {
 	if read := things[string(dp.Kind)]; read != nil {
 		return read(thingPage{root: r.root, body: r.body(), res: r.links.resolver, url: r.url, options: dp.options})
 	}
-	if r.root == nil {
+	if !r.root.Exists() {
 		return nil
 	}
 	switch dp.Kind {
@@ -81,7 +81,7 @@ func (r *reader) readData(dp *dataPlan) [][]byte {
 		}
 	case crawler.DataScript:
 		for _, n := range r.doc[dp.scripts] {
-			if raw, ok := r.scriptJSON(n, dp.Match); ok {
+			if raw, ok := r.scriptJSON(r.at(n), dp.Match); ok {
 				return [][]byte{raw}
 			}
 		}
@@ -113,7 +113,7 @@ func hasType(item gjson.Result, types []string) bool {
 }
 
 // dataRows reads rows from the page's data.
-func (r *reader) dataRows(root *node) error {
+func (r *reader) dataRows(root node) error {
 	items := r.items(r.plan.data)
 	if len(items) == 0 {
 		r.page.Explain.rows(r, root)

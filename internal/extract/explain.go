@@ -1,11 +1,8 @@
 package extract
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
-
-	"golang.org/x/net/html"
 
 	"shoal/internal/crawler"
 )
@@ -78,7 +75,7 @@ func (e *Explanation) incomplete(field string) {
 }
 
 // field notes that a field of the row at scope has no value.
-func (e *Explanation) field(r *reader, f *fieldPlan, scope *node, m matches) {
+func (e *Explanation) field(r *reader, f *fieldPlan, scope node, m matches) {
 	if e == nil || e.Fields[f.Name] != nil {
 		return
 	}
@@ -88,7 +85,7 @@ func (e *Explanation) field(r *reader, f *fieldPlan, scope *node, m matches) {
 }
 
 // explainField says why a field has no value, by its source.
-func (m *Miss) explainField(r *reader, f *fieldPlan, scope *node, found matches) {
+func (m *Miss) explainField(r *reader, f *fieldPlan, scope node, found matches) {
 	switch {
 	case f.Value != nil:
 		m.Because = "its expression gives nothing here"
@@ -117,7 +114,7 @@ func (m *Miss) explainField(r *reader, f *fieldPlan, scope *node, found matches)
 		m.explainValue(f, scope)
 	case len(found[f.sel]) > 0:
 		m.place(scope)
-		m.explainValue(f, found[f.sel][0])
+		m.explainValue(f, r.at(found[f.sel][0]))
 	default:
 		m.place(scope)
 		m.explainSelector(f.Select, scope)
@@ -125,7 +122,7 @@ func (m *Miss) explainField(r *reader, f *fieldPlan, scope *node, found matches)
 }
 
 // rows notes that a page has no row.
-func (e *Explanation) rows(r *reader, root *node) {
+func (e *Explanation) rows(r *reader, root node) {
 	if e == nil || e.Rows[r.plan.Name] != nil {
 		return
 	}
@@ -140,9 +137,9 @@ func (e *Explanation) rows(r *reader, root *node) {
 		miss.Because = fmt.Sprintf("jq %s gives nothing; %s", rows.JQ.Source, has(r.json))
 	case r.plan.data != nil || r.plan.Format == crawler.JSON:
 		miss.explainPath(rows.Each, r.json)
-	case rows.XPath != nil && root != nil:
+	case rows.XPath != nil && root.Exists():
 		miss.explainSteps("xpath", rows.XPath.Source, root)
-	case root != nil && r.plan.Format == crawler.HTML:
+	case root.Exists() && r.plan.Format == crawler.HTML:
 		miss.explainSelector(rows.Each, root)
 	case r.plan.Format == crawler.HTML:
 		miss.Because = fmt.Sprintf("the answer is %s, no HTML document; is it to be read in another format?", r.page.MediaType)
@@ -152,19 +149,19 @@ func (e *Explanation) rows(r *reader, root *node) {
 }
 
 // place shows the row's element. A whole document is no place to show.
-func (m *Miss) place(scope *node) {
-	if scope != nil && scope.Type == html.ElementNode {
+func (m *Miss) place(scope node) {
+	if scope.IsElement() {
 		m.HTML = markup(scope, maxPlace)
 	}
 }
 
 // explainValue says why an element that was found gives no value.
-func (m *Miss) explainValue(f *fieldPlan, n *node) {
-	if n == nil {
+func (m *Miss) explainValue(f *fieldPlan, n node) {
+	if !n.Exists() {
 		m.Because = "the answer is no HTML document"
 		return
 	}
-	if n.Type == html.ElementNode {
+	if n.IsElement() {
 		m.Near = markup(n, maxNear)
 	}
 	text := string(appendText(nil, n, false))
@@ -198,39 +195,13 @@ func (m *Miss) typed(f *fieldPlan, text string) {
 	}
 }
 
-func attrNames(n *node) string {
-	var names []string
-	for _, a := range n.Attr {
-		names = append(names, a.Key)
-	}
-	return strings.Join(names, ", ")
-}
+func attrNames(n node) string { return strings.Join(n.AttrNames(), ", ") }
 
-// markup renders an element on one line, clipped.
-func markup(n *node, most int) string {
-	var b bytes.Buffer
-	w := &atMost{&b, 8 * most}
-	// Rendering stops by an error once there is enough; what there is is shown.
-	_ = html.Render(w, n)
-	text := strings.Join(strings.Fields(b.String()), " ")
+// markup is an element on one line, clipped.
+func markup(n node, most int) string {
+	text := strings.Join(strings.Fields(string(n.Document().AppendOuterHTML(nil, n.ID()))), " ")
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most]) + "…"
 	}
 	return text
 }
-
-// atMost fails the write that brings it past its end.
-type atMost struct {
-	b    *bytes.Buffer
-	left int
-}
-
-func (w *atMost) Write(p []byte) (int, error) {
-	w.b.Write(p)
-	if w.left -= len(p); w.left < 0 {
-		return 0, errEnough
-	}
-	return len(p), nil
-}
-
-var errEnough = fmt.Errorf("enough")

@@ -5,20 +5,23 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/andybalholm/cascadia"
 	"github.com/tidwall/gjson"
+
+	"shoal/internal/dom"
 )
 
 // explainSelector says how far a CSS selector that matches nothing below scope
 // gets: which beginning of it fits, and which part does not.
-func (m *Miss) explainSelector(selector string, scope *node) {
-	if scope == nil {
+func (m *Miss) explainSelector(selector string, scope node) {
+	if !scope.Exists() {
 		m.Because = "the answer is no HTML document"
 		return
 	}
-	var near *node
+	finder := &dom.Finder{}
+	finder.Reset(scope.Document())
+	var near node
 	for _, alternative := range splitOutside(selector, ",") {
-		steps, last := hits(strings.TrimSpace(alternative), scope)
+		steps, last := hits(finder, strings.TrimSpace(alternative), scope)
 		if len(steps) > len(m.Steps) {
 			m.Steps, near = steps, last
 		}
@@ -27,12 +30,12 @@ func (m *Miss) explainSelector(selector string, scope *node) {
 	if n := len(m.Steps); n > 1 {
 		m.Because = fmt.Sprintf("%s matches %d, and %s none", m.Steps[n-2].Selector, m.Steps[n-2].Matches, m.Steps[n-1].Selector)
 	}
-	if near != nil {
+	if near.Exists() {
 		m.Near = markup(near, maxNear)
 	}
-	if root := rootOf(scope); root != scope {
+	if root := scope.Root(); root != scope {
 		m.Because += " in this row's element"
-		if n := countAll(selector, root); n > 0 {
+		if n := countAll(finder, selector, root); n > 0 {
 			m.Because += fmt.Sprintf(" (on the whole page %s matches %d: is it outside of the row?)", selector, n)
 		}
 	}
@@ -45,18 +48,19 @@ func (m *Miss) explainSelector(selector string, scope *node) {
 
 // hits counts the matches of each beginning of a selector, up to the first
 // that has none, and returns the first element of the longest that has some.
-func hits(selector string, scope *node) (steps []Hit, last *node) {
+func hits(finder *dom.Finder, selector string, scope node) (steps []Hit, last node) {
 	for _, prefix := range beginnings(selector) {
-		sel, err := cascadia.Parse(prefix)
+		set, err := dom.Compile(prefix)
 		if err != nil {
 			continue
 		}
-		found := cascadia.QueryAll(scope, sel)
-		steps = append(steps, Hit{prefix, len(found)})
-		if len(found) == 0 {
+		var found dom.Matches
+		finder.Find(set, scope.ID(), &found)
+		steps = append(steps, Hit{prefix, len(found[0])})
+		if len(found[0]) == 0 {
 			return steps, last
 		}
-		last = found[0]
+		last = scope.Document().Node(found.First(0))
 	}
 	return steps, last
 }
@@ -120,31 +124,26 @@ func splitOutside(s, sep string) []string {
 	return append(out, s[start:])
 }
 
-func countAll(selector string, root *node) int {
-	sel, err := cascadia.ParseGroup(selector)
+func countAll(finder *dom.Finder, selector string, root node) int {
+	set, err := dom.Compile(selector)
 	if err != nil {
 		return 0
 	}
-	return len(cascadia.QueryAll(root, sel))
-}
-
-func rootOf(n *node) *node {
-	for n.Parent != nil {
-		n = n.Parent
-	}
-	return n
+	var found dom.Matches
+	finder.Find(set, root.ID(), &found)
+	return len(found[0])
 }
 
 // alikeNames lists classes and ids below scope that resemble the one at which
 // a selector fails.
-func alikeNames(selector string, scope *node) []string {
+func alikeNames(selector string, scope node) []string {
 	i := strings.LastIndexAny(selector, ".#")
 	if i < 0 || strings.ContainsAny(selector[i:], " >+~[(:") {
 		return nil
 	}
 	kind, wanted := selector[i:i+1], selector[i+1:]
 	var out []string
-	for n := next(scope, scope, true); n != nil && len(out) < 3; n = next(n, scope, true) {
+	for n := next(scope, scope, true); n.Exists() && len(out) < 3; n = next(n, scope, true) {
 		name := "class"
 		if kind == "#" {
 			name = "id"

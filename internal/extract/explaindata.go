@@ -11,8 +11,8 @@ import (
 )
 
 // explainXPath says why an XPath gives no value within a row.
-func (m *Miss) explainXPath(f *fieldPlan, scope *node) {
-	if scope == nil {
+func (m *Miss) explainXPath(f *fieldPlan, scope node) {
+	if !scope.Exists() {
 		m.Because = "the answer is no document"
 		return
 	}
@@ -22,7 +22,7 @@ func (m *Miss) explainXPath(f *fieldPlan, scope *node) {
 	switch {
 	case first == nil:
 		m.explainSteps("xpath", f.XPath.Source, scope)
-	case first.Node != nil && !first.Attr:
+	case first.Node.Exists() && !first.Attr:
 		m.explainValue(f, first.Node)
 	default:
 		m.typed(f, first.Text)
@@ -30,9 +30,9 @@ func (m *Miss) explainXPath(f *fieldPlan, scope *node) {
 }
 
 // explainSteps says how far an XPath gets below scope.
-func (m *Miss) explainSteps(what, source string, scope *node) {
+func (m *Miss) explainSteps(what, source string, scope node) {
 	m.Because = fmt.Sprintf("%s %s gives nothing", what, source)
-	var near *node
+	var near node
 	for _, prefix := range pathBeginnings(source) {
 		x, err := xpath.Compile(prefix)
 		if err != nil {
@@ -40,7 +40,7 @@ func (m *Miss) explainSteps(what, source string, scope *node) {
 		}
 		n := 0
 		_ = x.Find(scope, func(i xpath.Item) bool {
-			if n == 0 && i.Node != nil {
+			if n == 0 && i.Node.Exists() {
 				near = i.Node
 			}
 			n++
@@ -54,10 +54,10 @@ func (m *Miss) explainSteps(what, source string, scope *node) {
 	if n := len(m.Steps); n > 1 && m.Steps[n-1].Matches == 0 {
 		m.Because = fmt.Sprintf("%s matches %d, and %s none", m.Steps[n-2].Selector, m.Steps[n-2].Matches, m.Steps[n-1].Selector)
 	}
-	if near != nil && len(m.Steps) > 1 {
+	if near.Exists() && len(m.Steps) > 1 {
 		m.Near = markup(near, maxNear)
 	}
-	if scope.Parent != nil && strings.HasPrefix(source, "/") {
+	if scope.Parent().Exists() && strings.HasPrefix(source, "/") {
 		m.Because += "; it begins with /, and so at the document and not at the row: write .//"
 	}
 }

@@ -21,7 +21,7 @@ type Rule struct {
 }
 
 // rule notes that a rule is applied within scope and its matches.
-func (e *Explanation) rule(r *reader, fp *followPlan, scope *node, m matches) {
+func (e *Explanation) rule(r *reader, fp *followPlan, scope node, m matches) {
 	if e == nil {
 		return
 	}
@@ -45,12 +45,12 @@ func (e *Explanation) rule(r *reader, fp *followPlan, scope *node, m matches) {
 	case fp.at.sel >= 0:
 		miss.place(scope)
 		if at := m[fp.at.sel]; len(at) > 0 {
-			miss.Near = markup(at[0], maxNear)
-			miss.Because = fmt.Sprintf("the element has no %s; it has %s", fp.Attr, attrNames(at[0]))
+			miss.Near = markup(r.at(at[0]), maxNear)
+			miss.Because = fmt.Sprintf("the element has no %s; it has %s", fp.Attr, attrNames(r.at(at[0])))
 			return
 		}
 		miss.explainSelector(fp.Select, scope)
-	case fp.XPath != nil && scope != nil:
+	case fp.XPath != nil && scope.Exists():
 		miss.place(scope)
 		miss.explainSteps("xpath", fp.XPath.Source, scope)
 	case fp.at.path != "":

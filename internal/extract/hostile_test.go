@@ -2,6 +2,7 @@ package extract
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
@@ -125,4 +126,54 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a page gives does not change when its body and the memory that it was
+// read into are used again: nothing of it is a view of either.
+func TestOutcomeOutlivesPage(t *testing.T) {
+	const body = `<!doctype html><html lang=en><head><title>A &amp; B</title><base href="http://example.com/base/"><link rel=canonical href="http://example.com/canon"></head>
+<body><h1>One</h1><a href="http://other.example/abs">x</a><a href="rel?a=1#f">y</a><a href="/root/">z</a><a href="mailto:a@example.com">m</a>
+<script type="application/ld+json">{"@type":"Product","name":"Thing","offers":{"price":"3"}}</script><p title="t">Text</p><my-tag data-odd=1>odd</my-tag></body></html>`
+	plans := []*Plan{plan(t, program(t, "crawlers/website.yaml"), nil, "text", "markdown", "links"), plan(t, program(t, "bench/docsite.yaml"), nil),
+		pagesOf(t, `
+  p: {follow: [{select: a, attr: href, page: p}], rows: {key: a, fields: {a: {select: title}, b: {data: jsonld, path: name}, c: {select: a, attr: href, list: true, unique: true},
+    d: {xpath: '//my-tag/@data-odd'}, e: {select: body, as: html}, f: {fields: {g: {select: p, attr: title}}}}}}
+`, nil)}
+	for _, pl := range plans {
+		task := &Task{Params: map[string]any{"url": "http://example.com/"}}
+		req, err := pl.Start(task)
+		if err != nil {
+			t.Fatal(err)
+		}
+		explained := NewExplanation()
+		readOnce := func(b []byte, e *Explanation) *Outcome {
+			o, err := pl.Read(task, &req, &Page{URL: req.URL, Status: 200, MediaType: "text/html", Body: b, Explain: e})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return o
+		}
+		mine := []byte(body)
+		o := readOnce(mine, explained)
+		before := told(t, o, explained)
+		for i := range mine {
+			mine[i] = 'X'
+		}
+		for range 3 {
+			readOnce(bytes.Repeat([]byte("<z-z data-q='&lt;overwritten&gt;'>&amp;other&lt;</z-z><a href='http://zzz.example/q&amp;r'>"), 50), nil)
+		}
+		if after := told(t, o, explained); after != before {
+			t.Errorf("%s\nwas\n%s", after, before)
+		}
+	}
+}
+
+// told is all that a reading gave.
+func told(t *testing.T, o *Outcome, e *Explanation) string {
+	t.Helper()
+	b, err := json.Marshal([]any{o.Found, e.Fields, e.Rows, e.Follow})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return show(t, o) + string(b)
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
-	"golang.org/x/net/html/atom"
+
+	"shoal/internal/dom/atom"
 )
 
 const (
@@ -20,11 +21,11 @@ func validJSON(s string) bool { return json.Valid([]byte(s)) }
 // at most max: every object with an @type, whether it stands alone, in a list,
 // in a @graph or within another item, in the page's order. What browsers and
 // search engines forgive is forgiven here.
-func jsonLD(root *node, max int) [][]byte {
+func jsonLD(root node, max int) [][]byte {
 	var out [][]byte
 	left := maxLDBytes
-	for n := next(root, root, true); n != nil && len(out) < max && left > 0; n = next(n, root, true) {
-		if n.DataAtom != atom.Script {
+	for n := next(root, root, true); n.Exists() && len(out) < max && left > 0; n = next(n, root, true) {
+		if n.Atom() != atom.Script {
 			continue
 		}
 		kind, _ := attr(n, "type")
@@ -40,13 +41,13 @@ func jsonLD(root *node, max int) [][]byte {
 }
 
 // scriptText is a script's text as it stands.
-func scriptText(n *node) string {
-	if n.FirstChild != nil && n.FirstChild.NextSibling == nil {
-		return n.FirstChild.Data
+func scriptText(n node) string {
+	if first := n.FirstChild(); first.Exists() && !first.NextSibling().Exists() {
+		return first.Data()
 	}
 	var b strings.Builder
-	for m := n.FirstChild; m != nil; m = m.NextSibling {
-		b.WriteString(m.Data)
+	for m := n.FirstChild(); m.Exists(); m = m.NextSibling() {
+		b.WriteString(m.Data())
 	}
 	return b.String()
 }

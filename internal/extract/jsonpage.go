@@ -34,11 +34,11 @@ func (r *reader) readJSON() error {
 		case rows.Extends:
 			r.newRow()
 			r.setJSON(root)
-			if err := r.complete(nil); err != nil {
+			if err := r.complete(node{}); err != nil {
 				return err
 			}
 		case r.plan.data != nil:
-			if err := r.dataRows(nil); err != nil {
+			if err := r.dataRows(node{}); err != nil {
 				return err
 			}
 		default:

@@ -117,7 +117,7 @@ func (r *reader) followRule(fp *followPlan) error {
 		}
 	case fp.at.sel >= 0 && fp.Match == nil && fp.URL == nil && fp.Attr != "":
 		for _, n := range r.doc[fp.at.sel] {
-			if ref, ok := attr(n, fp.Attr); ok {
+			if ref, ok := attr(r.at(n), fp.Attr); ok {
 				r.take(fp, ref, nil, "")
 			}
 		}

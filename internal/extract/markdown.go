@@ -6,10 +6,12 @@ import (
 
 	md "github.com/JohannesKaufmann/html-to-markdown/v2"
 	"github.com/JohannesKaufmann/html-to-markdown/v2/converter"
+
+	"shoal/internal/dom"
 )
 
-// markdown converts an element. The element's tree may be changed by it.
-func markdown(n *node, res *resolver) (out string, err error) {
+// markdown converts an element.
+func markdown(n node, res *resolver) (out string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("convert to Markdown: %v", p)
@@ -19,7 +21,7 @@ func markdown(n *node, res *resolver) (out string, err error) {
 	if res != nil {
 		opts = append(opts, converter.WithDomain(res.self))
 	}
-	b, err := md.ConvertNode(n, opts...)
+	b, err := md.ConvertNode(dom.ToNode(n, nil), opts...)
 	if err != nil {
 		return "", fmt.Errorf("convert to Markdown: %w", err)
 	}

@@ -45,7 +45,7 @@ func (r *reader) replaced(rep *crawler.Replace, s *string) bool {
 }
 
 // scriptJSON returns the JSON in a script; see there.
-func (r *reader) scriptJSON(n *node, match *crawler.Regexp) ([]byte, bool) {
+func (r *reader) scriptJSON(n node, match *crawler.Regexp) ([]byte, bool) {
 	text := scriptText(n)
 	if match == nil {
 		return scriptJSON(text, nil)

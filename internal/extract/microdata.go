@@ -4,8 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
-	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
+	"shoal/internal/dom/atom"
 )
 
 const (
@@ -21,11 +20,11 @@ const (
 // property: value}. A value is a text, an address made absolute by resolve, or
 // an item; a property that occurs more than once is a list. Unlike the
 // standard, a content attribute counts on every element, since so it is used.
-func microdata(root *node, resolve func(string) string, max int) [][]byte {
-	m := &microReader{root: root, resolve: resolve, items: map[*node]*microItem{}}
-	var scopes []*node
-	for n := next(root, root, true); n != nil && len(scopes) < max; n = next(n, root, n.DataAtom != atom.Template) {
-		if n.Type == html.ElementNode && hasAttr(n, "itemscope") {
+func microdata(root node, resolve func(string) string, max int) [][]byte {
+	m := &microReader{root: root, resolve: resolve, items: map[node]*microItem{}}
+	var scopes []node
+	for n := next(root, root, true); n.Exists() && len(scopes) < max; n = next(n, root, n.Atom() != atom.Template) {
+		if n.IsElement() && hasAttr(n, "itemscope") {
 			scopes = append(scopes, n)
 		}
 	}
@@ -68,20 +67,20 @@ func (it *microItem) put(name string, value any, size int) {
 
 // microReader keeps what was read of the page's items.
 type microReader struct {
-	root    *node
+	root    node
 	resolve func(string) string
-	items   map[*node]*microItem
-	ids     map[string]*node // read when the first itemref asks for it
+	items   map[node]*microItem
+	ids     map[string]node // read when the first itemref asks for it
 }
 
-func hasAttr(n *node, name string) bool {
+func hasAttr(n node, name string) bool {
 	_, ok := attr(n, name)
 	return ok
 }
 
 // item reads an item once. One that is under way, which only a loop of itemrefs
 // meets, and one too deep are left empty.
-func (m *microReader) item(n *node, depth int) *microItem {
+func (m *microReader) item(n node, depth int) *microItem {
 	if have, ok := m.items[n]; ok {
 		return have
 	}
@@ -106,12 +105,12 @@ func (m *microReader) item(n *node, depth int) *microItem {
 }
 
 // references reads the properties in the elements that itemref names, each once.
-func (m *microReader) references(item *microItem, n *node, depth int, left *int) {
+func (m *microReader) references(item *microItem, n node, depth int, left *int) {
 	refs, _ := attr(n, "itemref")
-	seen := map[*node]bool{n: true}
+	seen := map[node]bool{n: true}
 	for _, id := range strings.Fields(refs) {
 		other := m.byID(id)
-		if other == nil || seen[other] {
+		if !other.Exists() || seen[other] {
 			continue
 		}
 		seen[other] = true
@@ -123,19 +122,19 @@ func (m *microReader) references(item *microItem, n *node, depth int, left *int)
 }
 
 // properties reads those that stand below n, but not within another item.
-func (m *microReader) properties(item *microItem, n *node, depth int, left *int) {
-	for c := next(n, n, true); c != nil && *left > 0; {
+func (m *microReader) properties(item *microItem, n node, depth int, left *int) {
+	for c := next(n, n, true); c.Exists() && *left > 0; {
 		*left--
 		into := true
-		if c.Type == html.ElementNode {
+		if c.IsElement() {
 			m.property(item, c, depth, left)
-			into = !hasAttr(c, "itemscope") && c.DataAtom != atom.Template
+			into = !hasAttr(c, "itemscope") && c.Atom() != atom.Template
 		}
 		c = next(c, n, into)
 	}
 }
 
-func (m *microReader) property(item *microItem, n *node, depth int, left *int) {
+func (m *microReader) property(item *microItem, n node, depth int, left *int) {
 	names, ok := attr(n, "itemprop")
 	if !ok || *left <= 0 {
 		return
@@ -165,21 +164,21 @@ var addressAttrs = map[atom.Atom]string{
 	atom.A: "href", atom.Area: "href", atom.Link: "href", atom.Object: "data",
 }
 
-func (m *microReader) value(n *node) string {
+func (m *microReader) value(n node) string {
 	if v, ok := attr(n, "content"); ok {
 		return strings.Join(strings.Fields(v), " ")
 	}
-	if name := addressAttrs[n.DataAtom]; name != "" {
+	if name := addressAttrs[n.Atom()]; name != "" {
 		for _, name := range []string{name, "data-src"} { // pictures that load late
 			if v, ok := attr(n, name); ok && !strings.HasPrefix(v, "data:") {
 				return m.resolve(v)
 			}
 		}
-		if n.DataAtom != atom.A {
+		if n.Atom() != atom.A {
 			return ""
 		}
 	}
-	for _, name := range map[atom.Atom][]string{atom.Data: {"value"}, atom.Meter: {"value"}, atom.Time: {"datetime"}}[n.DataAtom] {
+	for _, name := range map[atom.Atom][]string{atom.Data: {"value"}, atom.Meter: {"value"}, atom.Time: {"datetime"}}[n.Atom()] {
 		if v, ok := attr(n, name); ok {
 			return strings.TrimSpace(v)
 		}
@@ -187,11 +186,11 @@ func (m *microReader) value(n *node) string {
 	return line(n)
 }
 
-func (m *microReader) byID(id string) *node {
+func (m *microReader) byID(id string) node {
 	if m.ids == nil {
-		m.ids = map[string]*node{}
-		for n := next(m.root, m.root, true); n != nil; n = next(n, m.root, true) {
-			if v, ok := attr(n, "id"); ok && m.ids[v] == nil {
+		m.ids = map[string]node{}
+		for n := next(m.root, m.root, true); n.Exists(); n = next(n, m.root, true) {
+			if v, ok := attr(n, "id"); ok && !m.ids[v].Exists() {
 				m.ids[v] = n
 			}
 		}

@@ -4,18 +4,20 @@ import (
 	"fmt"
 
 	"github.com/tidwall/gjson"
+
+	"shoal/internal/dom"
 )
 
 // objects appends a field that is an object of what its source found, or a
 // list of objects.
-func (r *reader) objects(f *fieldPlan, scope *node, m matches) (bool, error) {
+func (r *reader) objects(f *fieldPlan, scope node, m matches) (bool, error) {
 	if f.JQ != nil || f.Path != "" || f.data != nil || !f.Element && f.XPath == nil {
 		return r.jsonObjects(f, scope)
 	}
-	if scope == nil {
+	if !scope.Exists() {
 		return false, nil
 	}
-	var nodes []*node
+	var nodes []dom.NodeID
 	switch {
 	case f.XPath != nil:
 		most := 1
@@ -31,9 +33,9 @@ func (r *reader) objects(f *fieldPlan, scope *node, m matches) (bool, error) {
 	case f.paths != nil:
 		nodes = underPaths(scope, f.paths, f.List)
 	default:
-		nodes = []*node{scope}
+		nodes = []dom.NodeID{scope.ID()}
 	}
-	return r.listOrOne(f, len(nodes), func(i int) (bool, error) { return r.object1(f.object, nodes[i]) })
+	return r.listOrOne(f, len(nodes), func(i int) (bool, error) { return r.object1(f.object, r.at(nodes[i])) })
 }
 
 func (r *reader) listOrOne(f *fieldPlan, n int, item func(int) (bool, error)) (bool, error) {
@@ -47,7 +49,7 @@ func (r *reader) listOrOne(f *fieldPlan, n int, item func(int) (bool, error)) (b
 }
 
 // jsonObjects makes objects of JSON values.
-func (r *reader) jsonObjects(f *fieldPlan, scope *node) (bool, error) {
+func (r *reader) jsonObjects(f *fieldPlan, scope node) (bool, error) {
 	saved, savedJQ := r.json, r.jq
 	defer func() { r.json, r.jq = saved, savedJQ }()
 	var values []gjson.Result
@@ -92,10 +94,10 @@ func (r *reader) valuesOf(f *fieldPlan, out *[]gjson.Result) error {
 
 // object1 appends one object; false: none of its fields has a value, or a
 // required one has none.
-func (r *reader) object1(o *objectPlan, n *node) (bool, error) {
+func (r *reader) object1(o *objectPlan, n node) (bool, error) {
 	m := matches(nil)
-	if n != nil && len(o.set.list) > 0 {
-		o.set.walk(n, &r.nested[o.id])
+	if n.Exists() && o.set.set.Len() > 0 {
+		r.walk(&o.set, n, &r.nested[o.id])
 		m = r.nested[o.id]
 	}
 	r.values = append(r.values, '{')

@@ -3,7 +3,7 @@ package extract
 import (
 	"strings"
 
-	"golang.org/x/net/html/atom"
+	"shoal/internal/dom/atom"
 )
 
 // maxTags is how many tags of one page are read.
@@ -33,11 +33,11 @@ func (n *ogNode) child(name string) *ogNode {
 // "twitter": {"card": …}, "product": {"price": {"amount": …}}}. A tag that
 // occurs more than once is a list. Where a name has both a value and parts, as
 // og:image and og:image:width, the parts are named "image:width".
-func openGraph(root *node) []byte {
+func openGraph(root node) []byte {
 	tree := &ogNode{}
 	left := maxTags
-	for n := next(root, root, true); n != nil && left > 0; n = next(n, root, n.DataAtom != atom.Template) {
-		if n.DataAtom != atom.Meta {
+	for n := next(root, root, true); n.Exists() && left > 0; n = next(n, root, n.Atom() != atom.Template) {
+		if n.Atom() != atom.Meta {
 			continue
 		}
 		name, _ := attr(n, "property")

@@ -1,11 +1,10 @@
 package extract
 
 import (
-	"strings"
-
 	"github.com/tidwall/gjson"
 
 	"shoal/internal/crawler"
+	"shoal/internal/dom"
 	"shoal/internal/xpath"
 )
 
@@ -47,7 +46,7 @@ func (p *place) none() bool {
 
 // find gives the texts at a place to yield, which returns false to end early:
 // within scope and its matches, or within the JSON item or CSV line at hand.
-func (r *reader) find(p *place, scope *node, m matches, yield func(string) bool) error {
+func (r *reader) find(p *place, scope node, m matches, yield func(string) bool) error {
 	switch {
 	case p.Header != "":
 		for _, v := range r.page.Header.Values(p.Header) {
@@ -63,7 +62,7 @@ func (r *reader) find(p *place, scope *node, m matches, yield func(string) bool)
 		eachText(r.json.Get(p.path), yield)
 	case p.JQ != nil:
 		return r.runJQ(p.JQ, maxLinks, func(v gjson.Result) bool { return eachText(v, yield) })
-	case scope == nil:
+	case !scope.Exists():
 	case p.XPath != nil:
 		return p.XPath.Find(scope, func(i xpath.Item) bool {
 			if s, ok := r.itemText(i, p.Attr); ok {
@@ -72,9 +71,9 @@ func (r *reader) find(p *place, scope *node, m matches, yield func(string) bool)
 			return true
 		})
 	case p.sel >= 0:
-		eachNode(m[p.sel], p.Attr, yield)
+		r.eachNode(m[p.sel], p.Attr, yield)
 	case p.paths != nil:
-		eachNode(underPaths(scope, p.paths, true), p.Attr, yield)
+		r.eachNode(underPaths(scope, p.paths, true), p.Attr, yield)
 	}
 	return nil
 }
@@ -93,8 +92,9 @@ func eachText(v gjson.Result, yield func(string) bool) bool {
 	return true
 }
 
-func eachNode(nodes []*node, name string, yield func(string) bool) {
-	for _, n := range nodes {
+func (r *reader) eachNode(nodes []dom.NodeID, name string, yield func(string) bool) {
+	for _, id := range nodes {
+		n := r.at(id)
 		s, ok := "", true
 		if name != "" {
 			s, ok = attr(n, name)
@@ -110,11 +110,11 @@ func eachNode(nodes []*node, name string, yield func(string) bool) {
 // itemText is the text of what an XPath gave: an element's attribute name,
 // if it has one that is asked for, else its text.
 func (r *reader) itemText(i xpath.Item, name string) (string, bool) {
-	if i.Node == nil || i.Attr {
+	if !i.Node.Exists() || i.Attr {
 		return i.Text, true
 	}
 	if name != "" {
-		if s, ok := attr(i.Node, name); ok || len(i.Node.Attr) > 0 {
+		if s, ok := attr(i.Node, name); ok || len(i.Node.AttrNames()) > 0 {
 			return s, ok
 		}
 	}
@@ -122,10 +122,10 @@ func (r *reader) itemText(i xpath.Item, name string) (string, bool) {
 }
 
 // elementsOf returns the elements, texts left out, that an XPath gives.
-func elementsOf(x *xpath.Expr, scope *node, most int) (nodes []*node, err error) {
+func elementsOf(x *xpath.Expr, scope node, most int) (nodes []dom.NodeID, err error) {
 	err = x.Find(scope, func(i xpath.Item) bool {
-		if i.Node != nil && !i.Attr {
-			nodes = append(nodes, i.Node)
+		if i.Node.Exists() && !i.Attr {
+			nodes = append(nodes, i.Node.ID())
 		}
 		return len(nodes) < most
 	})
@@ -133,8 +133,8 @@ func elementsOf(x *xpath.Expr, scope *node, most int) (nodes []*node, err error)
 }
 
 // fromXPath reads a field from what its XPath gives within the row.
-func (r *reader) fromXPath(f *fieldPlan, scope *node) (bool, error) {
-	if scope == nil {
+func (r *reader) fromXPath(f *fieldPlan, scope node) (bool, error) {
+	if !scope.Exists() {
 		return false, nil
 	}
 	most := 1
@@ -162,7 +162,7 @@ func (r *reader) fromXPath(f *fieldPlan, scope *node) (bool, error) {
 
 func (r *reader) xpathItem(f *fieldPlan, i xpath.Item) (bool, error) {
 	switch {
-	case i.Node != nil && !i.Attr:
+	case i.Node.Exists() && !i.Attr:
 		return r.element(f, i.Node)
 	case i.Attr && (f.Keep != crawler.KeepAll || f.As == crawler.AsURL && f.plain()):
 		return r.link(f, i.Text), nil
@@ -194,11 +194,11 @@ func (r *reader) noDocument() error {
 }
 
 // underPaths returns the elements at or below scope whose names end one of the paths.
-func underPaths(scope *node, paths []xmlPath, all bool) (out []*node) {
-	for n := scope; n != nil; n = next(n, scope, true) {
+func underPaths(scope node, paths []xmlPath, all bool) (out []dom.NodeID) {
+	for n := scope; n.Exists(); n = next(n, scope, true) {
 		for _, p := range paths {
 			if p.matchNode(n) {
-				if out = append(out, n); !all {
+				if out = append(out, n.ID()); !all {
 					return out
 				}
 				break
@@ -209,12 +209,12 @@ func underPaths(scope *node, paths []xmlPath, all bool) (out []*node) {
 }
 
 // matchNode reports whether an element and those around it end with the path.
-func (p xmlPath) matchNode(n *node) bool {
+func (p xmlPath) matchNode(n node) bool {
 	for i := len(p) - 1; i >= 0; i-- {
-		if n == nil || n.Data != p[i] || strings.IndexByte(n.Data, '#') == 0 {
+		if !n.IsElement() || n.LocalName() != p[i] {
 			return false
 		}
-		n = n.Parent
+		n = n.Parent()
 	}
 	return true
 }

@@ -47,7 +47,7 @@ type pagePlan struct {
 type fieldPlan struct {
 	*crawler.Field
 	sel    int         // selector in doc or row; -1: the row's own element
-	at     int         // its place in the plan's fields, as they stand after sorting
+	at     int         // its place in the plan's fields
 	paths  []xmlPath   // Select on an XML tree
 	data   *dataPlan   // what Path and JQ read; nil: the row
 	object *objectPlan // its fields; nil: it is a value
@@ -190,10 +190,6 @@ func (pl *Plan) bindRows(pp *pagePlan, rows *crawler.Rows) (err error) {
 		}
 		pp.fields = append(pp.fields, fp)
 	}
-	// Making Markdown changes the tree, so it comes last.
-	slices.SortStableFunc(pp.fields, func(a, b fieldPlan) int {
-		return rank(a.As) - rank(b.As)
-	})
 	for i := range pp.fields {
 		pp.fields[i].at = i
 	}
@@ -233,13 +229,6 @@ func (pl *Plan) bindField(pp *pagePlan, f *crawler.Field, set *selectors) (fp fi
 		fp.object.names = append(fp.object.names, append(appendString(nil, child.Name), ':'))
 	}
 	return fp, nil
-}
-
-func rank(as crawler.As) int {
-	if as == crawler.AsMarkdown {
-		return 1
-	}
-	return 0
 }
 
 // bindFollow decides what the run's params decide; false: the rule is off.

@@ -9,7 +9,11 @@ import (
 
 	"shoal"
 	"shoal/internal/crawler"
+	"shoal/internal/dom"
 )
+
+// maxKeptNodes is the largest page whose memory is kept for the next one.
+const maxKeptNodes = 200_000
 
 // maxRows is how many rows one page may give.
 const maxRows = 200_000
@@ -25,7 +29,9 @@ type reader struct {
 
 	extra      shoal.RequestExtra // of the request
 	unpacked   []byte             // the body without gzip, once it was asked for
-	root       *node              // the document; nil: none
+	tree       dom.Document       // of the page; its memory is used for the next
+	finder     dom.Finder         // of what selectors match in it
+	root       node               // the document; none: there is none
 	url        string             // the page's canonical URL
 	scopeURL   string             // set when the task's start was redirected elsewhere
 	site       *site              // what scopes compare with
@@ -34,7 +40,7 @@ type reader struct {
 
 	doc, row matches
 	nested   []matches // of each objectPlan
-	self     [1]*node
+	self     [1]dom.NodeID
 	links    links
 	seen     map[shoal.Digest]struct{}
 	env      crawler.Env
@@ -125,31 +131,16 @@ func (r *reader) begin(plan *pagePlan, st *taskState, req *shoal.Request, pg *Pa
 
 func (pl *Plan) release(r *reader) {
 	r.task, r.req, r.page, r.out, r.env, r.json, r.xml = nil, nil, nil, nil, crawler.Env{}, gjson.Result{}, nil
-	r.root, r.self[0], r.unpacked, r.jq, r.record, r.column = nil, nil, nil, jqInput{}, nil, nil
+	r.root, r.unpacked, r.jq, r.record, r.column = node{}, nil, jqInput{}, nil, nil
 	clear(r.data)
-	for i := range r.nested {
-		r.dropNodes(&r.nested[i])
-	}
-	r.dropNodes(&r.doc)
-	r.dropNodes(&r.row)
-	if cap(r.values)+cap(r.tmp) > 4<<20 || len(r.seen) > 20_000 {
+	clear(r.links.byRef) // its keys are views of the tree
+	if cap(r.values)+cap(r.tmp) > 4<<20 || len(r.seen) > 20_000 || r.tree.Len() > maxKeptNodes {
 		return // a huge page's memory goes with it
 	}
+	r.tree.Reset()
 	clear(r.seen)
 	r.values, r.tmp = r.values[:0], r.tmp[:0]
 	pl.readers.Put(r)
-}
-
-// dropNodes lets go of the tree.
-func (r *reader) dropNodes(m *matches) {
-	for i := range *m {
-		if cap((*m)[i]) > 20_000 {
-			(*m)[i] = nil
-			continue
-		}
-		clear((*m)[i])
-		(*m)[i] = (*m)[i][:0]
-	}
 }
 
 // scopeOf finds the site that scopes compare with: the task's start or, when
@@ -239,13 +230,13 @@ func (r *reader) holds(e *crawler.Expr) (bool, error) {
 func (r *reader) read() {
 	if r.page.Failed != "" {
 		r.problem("%s", r.page.Failed)
-		r.complete(nil)
+		r.complete(node{})
 		return
 	}
 	r.detect()
 	if !r.plan.AnyStatus && (r.page.Status < 200 || r.page.Status > 299) {
 		r.problem("the page answered with status %d", r.page.Status)
-		r.complete(nil)
+		r.complete(node{})
 		return
 	}
 	var err error
@@ -307,21 +298,23 @@ func isHTML(mediaType string) bool {
 }
 
 func (r *reader) readHTML() error {
-	var root *node
+	var root node
 	if isHTML(r.page.MediaType) {
-		root = parseHTML(r.page.Body)
+		root = parseHTML(&r.tree, r.page.Body)
 		r.root = root
-		if !r.plan.doc.walk(root, &r.doc) {
-			r.problem("the page's selectors took longer than %s; what is at its end is left out", maxWalk)
+		if r.tree.Truncated != "" {
+			r.problem("%s", r.tree.Truncated)
 		}
-		if err := r.resolveAgainst(r.doc.first(r.plan.base)); err != nil {
+		r.finder.Reset(&r.tree)
+		r.walk(&r.plan.doc, root, &r.doc)
+		if err := r.resolveAgainst(r.at(r.doc.First(r.plan.base))); err != nil {
 			return err
 		}
 	} else {
-		r.doc.reset(&r.plan.doc)
+		r.doc.Reset(&r.plan.doc.set)
 		r.links.reset(nil, r.url)
 	}
-	if root != nil && r.plan.refresh >= 0 && r.refresh() {
+	if root.Exists() && r.plan.refresh >= 0 && r.refresh() {
 		return nil
 	}
 	if r.plan.Rows != nil {
@@ -329,7 +322,7 @@ func (r *reader) readHTML() error {
 			return err
 		}
 	}
-	if root == nil || r.page.Status >= 400 || !r.inScope() {
+	if !root.Exists() || r.page.Status >= 400 || !r.inScope() {
 		return nil
 	}
 	return r.followPage()
@@ -337,12 +330,12 @@ func (r *reader) readHTML() error {
 
 // resolveAgainst sets what the page's references are relative to: its own
 // URL or its <base>.
-func (r *reader) resolveAgainst(base *node) error {
+func (r *reader) resolveAgainst(base node) error {
 	res, err := newResolver(r.page.URL)
 	if err != nil {
 		return fmt.Errorf("the page's URL: %w", err)
 	}
-	if base != nil {
+	if base.Exists() {
 		href, _ := attr(base, "href")
 		if abs, ok := res.resolve(trim(href)); ok && strings.HasPrefix(abs, "http") {
 			if other, err := newResolver(abs); err == nil {
@@ -354,7 +347,7 @@ func (r *reader) resolveAgainst(base *node) error {
 	return nil
 }
 
-func (r *reader) readRows(root *node) error {
+func (r *reader) readRows(root node) error {
 	rows := r.plan.Rows
 	if rows.Extends {
 		return r.complete(root)
@@ -372,7 +365,7 @@ func (r *reader) readRows(root *node) error {
 		r.page.Explain.rows(r, root)
 	}
 	for _, n := range r.doc[r.plan.each] {
-		if more, err := r.elementRow(n); err != nil || !more {
+		if more, err := r.elementRow(r.at(n)); err != nil || !more {
 			return err
 		}
 	}
@@ -380,11 +373,11 @@ func (r *reader) readRows(root *node) error {
 }
 
 // elementRow reads the row of an element; false: the page has too many.
-func (r *reader) elementRow(n *node) (bool, error) {
+func (r *reader) elementRow(n node) (bool, error) {
 	if !r.room() {
 		return false, nil
 	}
-	r.plan.row.walk(n, &r.row)
+	r.walk(&r.plan.row, n, &r.row)
 	r.newRow()
 	return true, r.oneRow(n, r.row)
 }
@@ -398,8 +391,8 @@ func (r *reader) room() bool {
 	return true
 }
 
-func (r *reader) xpathRows(root *node) error {
-	if root == nil {
+func (r *reader) xpathRows(root node) error {
+	if !root.Exists() {
 		return nil
 	}
 	// A row must not change what the expression still walks over.
@@ -408,7 +401,7 @@ func (r *reader) xpathRows(root *node) error {
 		return err
 	}
 	for _, n := range nodes {
-		if more, err := r.elementRow(n); err != nil || !more {
+		if more, err := r.elementRow(r.at(n)); err != nil || !more {
 			return err
 		}
 	}
@@ -420,7 +413,7 @@ func (r *reader) xpathRows(root *node) error {
 
 // oneRow fills the fields from an element and its matches, and gives the row
 // away: to the results, or along with a link.
-func (r *reader) oneRow(scope *node, m matches) error {
+func (r *reader) oneRow(scope node, m matches) error {
 	r.rows++
 	r.page.Explain.found()
 	ok, err := r.fill(scope, m)
@@ -450,10 +443,10 @@ func (r *reader) textRows() error {
 	case r.plan.Rows == nil:
 		return nil
 	case r.plan.Rows.Extends:
-		return r.complete(nil)
+		return r.complete(node{})
 	case r.plan.data != nil:
-		return r.dataRows(nil)
+		return r.dataRows(node{})
 	}
 	r.newRow()
-	return r.oneRow(nil, nil)
+	return r.oneRow(node{}, nil)
 }

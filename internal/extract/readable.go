@@ -5,8 +5,9 @@ import (
 	"strings"
 
 	readability "codeberg.org/readeck/go-readability/v2"
-	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
+
+	"shoal/internal/dom"
+	"shoal/internal/dom/atom"
 )
 
 // The largest page whose main text is looked for, since the search goes over
@@ -18,70 +19,67 @@ const (
 )
 
 // readable returns the element that holds the page's main text, cleaned of
-// menus, teasers, banners and bylines, in a tree of its own; nil: the page has none.
-func (p *thingPage) readable() (content *node) {
+// menus, teasers, banners and bylines, in a document of its own; none: the page
+// has none.
+func (p *thingPage) readable() (content node) {
 	defer func() {
 		if recover() != nil {
-			content = nil // a page that the search cannot cope with has no main text
+			content = node{} // a page that the search cannot cope with has no main text
 		}
 	}()
 	base, err := url.Parse(p.url)
 	if err != nil {
-		return nil
+		return node{}
 	}
 	if p.res != nil {
 		base = p.res.base
 	}
-	c := copier{elements: maxReadable, reading: maxReading}
-	copied := c.copy(p.root, 0)
-	if c.elements <= 0 || c.reading <= 0 {
-		return nil
+	left := readingLeft{elements: maxReadable, reading: maxReading}
+	copied := dom.ToNode(p.root, left.keep)
+	if left.elements <= 0 || left.reading <= 0 {
+		return node{}
 	}
 	parser := readability.NewParser()
 	parser.DisableJSONLD = true // read by this package, from the tree as it was
 	found, err := parser.ParseAndMutate(copied, base)
 	if err != nil || found.Node == nil {
-		return nil
+		return node{}
 	}
-	for n := found.Node; n != nil; n = next(n, found.Node, true) {
-		n.DataAtom = atom.Lookup([]byte(n.Data)) // it renames elements
-	}
-	return found.Node
+	doc := &dom.Document{}
+	dom.FromNode(doc, found.Node)
+	return doc.Node(dom.Root).FirstChild()
 }
 
-// copier copies what may belong to a main text, within the bounds that are left.
-type copier struct{ elements, reading int }
+// readingLeft is what is left of the bounds of the search.
+type readingLeft struct{ elements, reading int }
 
-func (c *copier) copy(n *node, depth int) *node {
-	out := &node{Type: n.Type, DataAtom: n.DataAtom, Data: n.Data, Namespace: n.Namespace, Attr: append([]html.Attribute(nil), n.Attr...)}
-	for m := n.FirstChild; m != nil && c.elements > 0 && c.reading > 0; m = m.NextSibling {
-		if m.Type == html.CommentNode || m.Type == html.ElementNode && besideText(m) {
-			continue
-		}
-		c.elements--
-		if m.Type == html.TextNode {
-			c.reading -= len(m.Data) * (depth + 1)
-		}
-		out.AppendChild(c.copy(m, depth+1))
+// keep says what may belong to a main text.
+func (c *readingLeft) keep(n node, depth int) bool {
+	if c.elements <= 0 || c.reading <= 0 || n.Type() == dom.CommentNode || n.IsElement() && besideText(n) {
+		return false
 	}
-	return out
+	c.elements--
+	if n.IsText() {
+		c.reading -= len(n.Data()) * (depth + 1)
+	}
+	return true
 }
 
 // besideText knows what is no part of a main text by its element or its class:
 // advertisements, share buttons, banners, captions, and the lines that name
 // author and date, which are read for themselves.
-func besideText(n *node) bool {
-	switch n.DataAtom {
+func besideText(n node) bool {
+	switch n.Atom() {
 	case atom.Script, atom.Style, atom.Nav, atom.Form, atom.Button, atom.Figcaption, atom.Template, atom.Dialog, atom.Iframe:
 		return true
 	case atom.Header:
 		return (inside(n, atom.Article) || inside(n, atom.Main)) && shorter(n, 300)
 	case atom.Time:
-		return oneOf(n, "itemprop", "datePublished", "dateModified") || n.Parent != nil && shorter(n.Parent, 60)
+		return oneOf(n, "itemprop", "datePublished", "dateModified") || n.Parent().Exists() && shorter(n.Parent(), 60)
 	case atom.Aside:
 		return true
 	}
-	if n.DataAtom == atom.Html || n.DataAtom == atom.Body || n.DataAtom == atom.Main || n.DataAtom == atom.Article {
+	if n.Atom() == atom.Html || n.Atom() == atom.Body || n.Atom() == atom.Main || n.Atom() == atom.Article {
 		return false
 	}
 	if hasWord(n, "ad", "ads", "advert", "advertisement", "advertising", "adsbygoogle", "sponsored", "sponsor", "promo", "newsletter", "cookie-banner", "cookie-consent", "cookie-notice",
@@ -104,10 +102,10 @@ func besideText(n *node) bool {
 
 // shorter reports whether the element has less text than so many bytes; it
 // looks no further than it must, since elements that ask may lie in each other.
-func shorter(n *node, most int) bool {
-	for m := next(n, n, true); m != nil; m = next(m, n, true) {
-		if m.Type == html.TextNode {
-			if most -= len(strings.TrimSpace(m.Data)); most <= 0 {
+func shorter(n node, most int) bool {
+	for m := next(n, n, true); m.Exists(); m = next(m, n, true) {
+		if m.IsText() {
+			if most -= len(strings.TrimSpace(m.Data())); most <= 0 {
 				return false
 			}
 		}

@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/html/atom"
-
 	"shoal"
+	"shoal/internal/dom/atom"
 )
 
 const (
@@ -26,7 +25,8 @@ const refreshVar = "refreshed"
 // row that waited for this page goes on with it.
 func (r *reader) refresh() bool {
 	ref := ""
-	for _, n := range r.doc[r.plan.refresh] {
+	for _, id := range r.doc[r.plan.refresh] {
+		n := r.at(id)
 		if kind, _ := attr(n, "http-equiv"); strings.EqualFold(strings.TrimSpace(kind), "refresh") && !within(n, atom.Noscript) {
 			content, _ := attr(n, "content")
 			if ref = refreshTarget(content); ref != "" {
@@ -84,9 +84,9 @@ func (r *reader) carriedKey() string {
 	return ""
 }
 
-func within(n *node, a atom.Atom) bool {
-	for ; n != nil; n = n.Parent {
-		if n.DataAtom == a {
+func within(n node, a atom.Atom) bool {
+	for ; n.Exists(); n = n.Parent() {
+		if n.Atom() == a {
 			return true
 		}
 	}

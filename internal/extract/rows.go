@@ -38,7 +38,7 @@ func (r *reader) grown() error {
 }
 
 // fill computes the plan's fields of one row. false: a required field is missing.
-func (r *reader) fill(scope *node, m matches) (bool, error) {
+func (r *reader) fill(scope node, m matches) (bool, error) {
 	for i := range r.plan.fields {
 		f := &r.plan.fields[i]
 		from := len(r.values)
@@ -71,7 +71,7 @@ func (r *reader) fill(scope *node, m matches) (bool, error) {
 }
 
 // deliver gives a filled row to a link that carries it, else to the results.
-func (r *reader) deliver(scope *node, m matches) error {
+func (r *reader) deliver(scope node, m matches) error {
 	r.written += len(r.values)
 	key := r.key()
 	if r.plan.next != nil {
@@ -98,7 +98,7 @@ func (r *reader) deliver(scope *node, m matches) error {
 }
 
 // sendOn sends the row along with the first link that the rule finds in it.
-func (r *reader) sendOn(fp *followPlan, scope *node, m matches, key shoal.Digest) (on bool, err error) {
+func (r *reader) sendOn(fp *followPlan, scope node, m matches, key shoal.Digest) (on bool, err error) {
 	r.page.Explain.rule(r, fp, scope, m)
 	if fp.at.none() {
 		ref, err := fp.URL.Expand(r.envFor(fp.URL.Uses))
@@ -195,7 +195,7 @@ func (r *reader) carry(key shoal.Digest) []byte {
 
 // complete makes a result of the row that the request carried, with the
 // fields of this page when there is a document; without a carried row it does nothing.
-func (r *reader) complete(root *node) error {
+func (r *reader) complete(root node) error {
 	if len(r.req.Carry) == 0 {
 		return nil
 	}
@@ -300,7 +300,7 @@ func (r *reader) rowMap() map[string]any {
 }
 
 // field appends one field's value as JSON; false: there is none.
-func (r *reader) field(f *fieldPlan, scope *node, m matches) (bool, error) {
+func (r *reader) field(f *fieldPlan, scope node, m matches) (bool, error) {
 	switch {
 	case f.object != nil:
 		return r.objects(f, scope, m)
@@ -372,8 +372,8 @@ func (r *reader) named(from string) string {
 }
 
 // fromElements reads a field from the elements that its selector matched.
-func (r *reader) fromElements(f *fieldPlan, scope *node, m matches) (bool, error) {
-	if scope == nil {
+func (r *reader) fromElements(f *fieldPlan, scope node, m matches) (bool, error) {
+	if !scope.Exists() {
 		return false, nil
 	}
 	nodes := r.self[:]
@@ -383,7 +383,7 @@ func (r *reader) fromElements(f *fieldPlan, scope *node, m matches) (bool, error
 	case f.paths != nil:
 		nodes = underPaths(scope, f.paths, f.List || f.As == crawler.AsCount)
 	default:
-		r.self[0] = scope
+		r.self[0] = scope.ID()
 	}
 	if f.As == crawler.AsCount && f.Attr == "" {
 		r.values = appendAny(r.values, len(nodes))
@@ -395,5 +395,5 @@ func (r *reader) fromElements(f *fieldPlan, scope *node, m matches) (bool, error
 	if len(nodes) == 0 {
 		return false, nil
 	}
-	return r.element(f, nodes[0])
+	return r.element(f, r.at(nodes[0]))
 }

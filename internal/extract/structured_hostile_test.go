@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"shoal/internal/dom"
 )
 
 // TestStructuredBombs reads data that is made to grow: what comes out is
@@ -32,7 +34,7 @@ func TestStructuredBombs(t *testing.T) {
 		"many tags":       strings.Repeat(`<meta property="og:a:b" content="x">`, 50_000),
 		"quotes":          script(`{"@type":"` + strings.Repeat(`\"'`, 200_000)),
 	} {
-		root := parseHTML([]byte(body))
+		root := parseHTML(&dom.Document{}, []byte(body))
 		size := 0
 		for _, b := range append(append(jsonLD(root, 1000), microdata(root, func(s string) string { return s }, 1000)...), openGraph(root)) {
 			if size += len(b); len(b) > 0 && !json.Valid(b) {
@@ -60,7 +62,7 @@ func FuzzStructured(f *testing.F) {
 	}
 	match := regexp.MustCompile(`=|x`)
 	f.Fuzz(func(t *testing.T, body string) {
-		root := parseHTML([]byte(body))
+		root := parseHTML(&dom.Document{}, []byte(body))
 		list := append(append(jsonLD(root, 50), microdata(root, func(s string) string { return s }, 50)...), openGraph(root))
 		if b, ok := scriptJSON(body, match); ok {
 			list = append(list, b)

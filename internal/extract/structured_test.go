@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"shoal/internal/dom"
 )
 
 func joinBytes(list [][]byte) string {
@@ -33,15 +35,15 @@ func TestJSONLD(t *testing.T) {
 		script(`nonsense`):     ``,
 		`<script type='Application/LD+JSON; charset=utf-8'>{"@type":"A"}</script><script>{"@type":"B"}</script>`: `{"@type":"A"}`,
 	} {
-		if got := joinBytes(jsonLD(parseHTML([]byte(html)), 100)); got != want {
+		if got := joinBytes(jsonLD(parseHTML(&dom.Document{}, []byte(html)), 100)); got != want {
 			t.Errorf("%s:\n%s, want\n%s", html, got, want)
 		}
 	}
-	if n := len(jsonLD(parseHTML([]byte(script("["+strings.Repeat(`{"@type":"A"},`, 50)+"]"))), 7)); n != 7 {
+	if n := len(jsonLD(parseHTML(&dom.Document{}, []byte(script("["+strings.Repeat(`{"@type":"A"},`, 50)+"]"))), 7)); n != 7 {
 		t.Error(n)
 	}
 	deep := script(strings.Repeat(`{"@type":"A","x":`, 5000) + "1" + strings.Repeat("}", 5000))
-	if n := len(jsonLD(parseHTML([]byte(deep)), 10_000)); n > 100 {
+	if n := len(jsonLD(parseHTML(&dom.Document{}, []byte(deep)), 10_000)); n > 100 {
 		t.Error(n, "items of one in another")
 	}
 }
@@ -57,7 +59,7 @@ func TestMicrodata(t *testing.T) {
 		`<div itemscope id=a itemref=b></div><div itemprop=p itemscope id=b itemref=c></div><div itemprop=q itemscope id=c itemref=b></div>`: `{"p":{"q":{"p":{}}}} {"q":{"p":{}}} {"p":{}}`,
 		`<i itemprop=orphan>x</i>`: ``,
 	} {
-		got := joinBytes(microdata(parseHTML([]byte(html)), resolve, 100))
+		got := joinBytes(microdata(parseHTML(&dom.Document{}, []byte(html)), resolve, 100))
 		if strings.Contains(html, "id=a itemref=b") { // a circle: what counts is that it ends
 			if got == "" || len(got) > 500 {
 				t.Error(got)
@@ -74,11 +76,11 @@ func TestMicrodata(t *testing.T) {
 			fmt.Fprintf(&shared, "<div id=%c%d itemscope itemprop=p itemref='a%d b%d'></div>", c, i, i+1, i+1)
 		}
 	}
-	if n := len(joinBytes(microdata(parseHTML([]byte(shared.String())), resolve, 1000))); n > 32<<20 {
+	if n := len(joinBytes(microdata(parseHTML(&dom.Document{}, []byte(shared.String())), resolve, 1000))); n > 32<<20 {
 		t.Error(n, "bytes of shared items")
 	}
 	deep := strings.Repeat("<div itemscope itemprop=x>", 400)
-	if n := len(joinBytes(microdata(parseHTML([]byte(deep)), resolve, 1000))); n > 1<<20 {
+	if n := len(joinBytes(microdata(parseHTML(&dom.Document{}, []byte(deep)), resolve, 1000))); n > 1<<20 {
 		t.Error(n, "bytes of items in items")
 	}
 }
@@ -89,7 +91,7 @@ func TestOpenGraph(t *testing.T) {
 		`<meta name="og:type" content=product><meta property="product:price:amount" content=5><meta property="product:price:currency" content=EUR><meta name="twitter:card" content=s><meta property="article:tag" content=x><meta property="article:tag" content=y>`: `{"type":"product","product":{"price":{"amount":"5","currency":"EUR"}},"twitter":{"card":"s"},"article":{"tag":["x","y"]}}`,
 		`<meta name=description content=x><meta property="og:title">`: ``,
 	} {
-		got := string(openGraph(parseHTML([]byte(html))))
+		got := string(openGraph(parseHTML(&dom.Document{}, []byte(html))))
 		if got != want || got != "" && !json.Valid([]byte(got)) {
 			t.Errorf("%s:\n%s, want\n%s", html, got, want)
 		}

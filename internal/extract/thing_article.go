@@ -8,8 +8,7 @@ import (
 	"time"
 	"unicode"
 
-	"golang.org/x/net/html/atom"
-
+	"shoal/internal/dom/atom"
 	"shoal/internal/value"
 )
 
@@ -57,7 +56,7 @@ func readArticle(p *thingPage) [][]byte {
 		URL: p.ownURL(), Title: m.title(), Authors: m.authors(), Published: m.date("published"), Modified: m.date("modified"), Description: m.description(),
 		Language: m.language(), Section: m.section(), Tags: m.tags(), Image: m.image(), Publisher: m.publisher(),
 	}
-	if content != nil {
+	if content.Exists() {
 		a.Text = withoutTitle(string(appendText(nil, content, true)), a.Title)
 		a.Words = countWords(a.Text)
 	}
@@ -80,8 +79,8 @@ func readArticle(p *thingPage) [][]byte {
 // if that is of the same host and not the front page, as careless sites say of
 // all their pages.
 func (p *thingPage) ownURL() string {
-	n := p.first(func(n *node) bool { return n.DataAtom == atom.Link && oneOf(n, "rel", "canonical") })
-	if n != nil {
+	n := p.first(func(n node) bool { return n.Atom() == atom.Link && oneOf(n, "rel", "canonical") })
+	if n.Exists() {
 		href, _ := attr(n, "href")
 		if c, ok := Canonical(p.link(href)); ok && bare(hostOf(c)) == bare(hostOf(p.url)) && !isRoot(c) {
 			return c
@@ -125,15 +124,15 @@ type metadata struct {
 	item  object              // the article among the structured items; nil: none
 	types []string            // of all structured items
 	metas map[string][]string // by name, property or itemprop in lower case
-	h1    *node
+	h1    node
 	head  string // the title element
 	lang  string
 }
 
 func (p *thingPage) metadata() *metadata {
 	m := &metadata{thingPage: p, metas: map[string][]string{}}
-	p.all(func(n *node) bool {
-		switch n.DataAtom {
+	p.all(func(n node) bool {
+		switch n.Atom() {
 		case atom.Meta:
 			content, _ := attr(n, "content")
 			if content = strings.Join(strings.Fields(content), " "); content == "" {
@@ -152,7 +151,7 @@ func (p *thingPage) metadata() *metadata {
 		case atom.Html:
 			m.lang, _ = attr(n, "lang")
 		case atom.H1:
-			if m.h1 == nil && line(n) != "" {
+			if !m.h1.Exists() && line(n) != "" {
 				m.h1 = n
 			}
 		}
@@ -231,12 +230,12 @@ func (m *metadata) authors() []string {
 		}
 	}
 	if len(list) == 0 {
-		m.near(func(n *node) bool { return oneOf(n, "rel", "author") || oneOf(n, "itemprop", "author") }, func(n *node) { add(splitAuthors(line(n))...) })
+		m.near(func(n node) bool { return oneOf(n, "rel", "author") || oneOf(n, "itemprop", "author") }, func(n node) { add(splitAuthors(line(n))...) })
 	}
 	if len(list) == 0 {
-		m.near(func(n *node) bool {
+		m.near(func(n node) bool {
 			return hasWord(n, "author", "byline", "by-author", "author-name", "byline-name", "article-author", "post-author", "entry-author")
-		}, func(n *node) {
+		}, func(n node) {
 			if t := line(n); len(t) < 120 && len(list) == 0 {
 				add(splitAuthors(t)...)
 			}
@@ -247,8 +246,8 @@ func (m *metadata) authors() []string {
 
 // near visits the elements that fit, are short and belong to the article at
 // hand: those outside of teasers, comments, asides and footers.
-func (m *metadata) near(fits func(*node) bool, visit func(*node)) {
-	m.all(func(n *node) bool {
+func (m *metadata) near(fits func(node) bool, visit func(node)) {
+	m.all(func(n node) bool {
 		if fits(n) && shorter(n, 500) && !m.aside(n) {
 			visit(n)
 		}
@@ -257,11 +256,11 @@ func (m *metadata) near(fits func(*node) bool, visit func(*node)) {
 }
 
 // aside reports whether an element stands in what is beside an article.
-func (m *metadata) aside(n *node) bool {
-	for p := n; p != nil; p = p.Parent {
-		switch p.DataAtom {
+func (m *metadata) aside(n node) bool {
+	for p := n; p.Exists(); p = p.Parent() {
+		switch p.Atom() {
 		case atom.Aside, atom.Nav, atom.Footer:
-			if p.DataAtom != atom.Footer || !inside(p, atom.Article) {
+			if p.Atom() != atom.Footer || !inside(p, atom.Article) {
 				return true
 			}
 		}
@@ -272,9 +271,9 @@ func (m *metadata) aside(n *node) bool {
 	return false
 }
 
-func inside(n *node, a atom.Atom) bool {
-	for p := n.Parent; p != nil; p = p.Parent {
-		if p.DataAtom == a {
+func inside(n node, a atom.Atom) bool {
+	for p := n.Parent(); p.Exists(); p = p.Parent() {
+		if p.Atom() == a {
 			return true
 		}
 	}
@@ -282,7 +281,7 @@ func inside(n *node, a atom.Atom) bool {
 }
 
 // hasWord reports whether one of the words is a class of the element or its id.
-func hasWord(n *node, words ...string) bool {
+func hasWord(n node, words ...string) bool {
 	return oneOf(n, "class", words...) || oneOf(n, "id", words...)
 }
 
@@ -323,7 +322,7 @@ func (m *metadata) date(which string) string {
 		candidates = append(candidates, m.meta(name))
 	}
 	if which == "published" {
-		m.near(func(n *node) bool { return n.DataAtom == atom.Time || oneOf(n, "itemprop", "datePublished") }, func(n *node) {
+		m.near(func(n node) bool { return n.Atom() == atom.Time || oneOf(n, "itemprop", "datePublished") }, func(n node) {
 			if !hasWord(n, "updated", "modified") || hasWord(n, "published") {
 				v, ok := attr(n, "datetime")
 				if !ok {
@@ -332,9 +331,9 @@ func (m *metadata) date(which string) string {
 				candidates = append(candidates, v)
 			}
 		})
-		m.near(func(n *node) bool {
+		m.near(func(n node) bool {
 			return hasWord(n, "date", "pubdate", "published", "post-date", "entry-date", "article-date", "timestamp", "publish-date", "meta-date", "dateline", "posted-on")
-		}, func(n *node) {
+		}, func(n node) {
 			if t := line(n); len(t) < 80 {
 				candidates = append(candidates, t)
 			}
@@ -390,9 +389,9 @@ func (m *metadata) tags() []string {
 	add(textsOf(m.item["keywords"])...)
 	add(m.metas["article:tag"]...)
 	if len(list) == 0 {
-		m.near(func(n *node) bool {
-			return n.DataAtom == atom.A && oneOf(n, "rel", "tag") && !oneOf(n, "rel", "category")
-		}, func(n *node) { add(line(n)) })
+		m.near(func(n node) bool {
+			return n.Atom() == atom.A && oneOf(n, "rel", "tag") && !oneOf(n, "rel", "category")
+		}, func(n node) { add(line(n)) })
 	}
 	if len(list) == 0 {
 		add(m.meta("news_keywords", "keywords"))
@@ -412,9 +411,9 @@ func (m *metadata) image() string {
 		}
 	}
 	found := ""
-	m.near(func(n *node) bool {
-		return n.DataAtom == atom.Img && (inside(n, atom.Article) || inside(n, atom.Main) || inside(n, atom.Figure))
-	}, func(n *node) {
+	m.near(func(n node) bool {
+		return n.Atom() == atom.Img && (inside(n, atom.Article) || inside(n, atom.Main) || inside(n, atom.Figure))
+	}, func(n node) {
 		if found == "" {
 			for _, name := range []string{"data-src", "data-original", "src"} {
 				if ref, ok := attr(n, name); ok && found == "" {
@@ -432,7 +431,7 @@ func (m *metadata) publisher() string {
 
 // why says what makes the page an article: structured data or a tag that says
 // so, or a main text that is long and no list of links; "": it is none.
-func (m *metadata) why(words int, content *node) string {
+func (m *metadata) why(words int, content node) string {
 	root := isRoot(m.url)
 	switch {
 	case m.item != nil && words >= claimedWords:
@@ -462,13 +461,13 @@ func isRoot(address string) bool {
 
 // isListing reports a main text that is a list of teasers: most of its headings
 // are links, or most of its text is.
-func isListing(content *node) bool {
-	if content == nil {
+func isListing(content node) bool {
+	if !content.Exists() {
 		return true
 	}
 	headings, linked, all, inLinks := 0, 0, 0, 0
-	for n := next(content, content, true); n != nil; n = next(n, content, true) {
-		switch n.DataAtom {
+	for n := next(content, content, true); n.Exists(); n = next(n, content, true) {
+		switch n.Atom() {
 		case atom.H1, atom.H2, atom.H3, atom.H4:
 			if t := line(n); t != "" {
 				headings++
@@ -484,10 +483,10 @@ func isListing(content *node) bool {
 }
 
 // linkText is the length of the text in links below n that lead somewhere else.
-func linkText(n *node) int {
+func linkText(n node) int {
 	total := 0
-	for m := next(n, n, true); m != nil; {
-		if href, ok := attr(m, "href"); m.DataAtom == atom.A && ok && !strings.HasPrefix(href, "#") {
+	for m := next(n, n, true); m.Exists(); {
+		if href, ok := attr(m, "href"); m.Atom() == atom.A && ok && !strings.HasPrefix(href, "#") {
 			total += len(line(m))
 			m = next(m, n, false)
 			continue

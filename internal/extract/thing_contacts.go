@@ -6,8 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/html/atom"
-
+	"shoal/internal/dom/atom"
 	"shoal/internal/value"
 )
 
@@ -38,11 +37,11 @@ func readContacts(p *thingPage) [][]byte {
 	if r.region == "" {
 		r.region = regionOf(p.url)
 	}
-	p.all(func(n *node) bool {
+	p.all(func(n node) bool {
 		if v, ok := attr(n, "data-cfemail"); ok {
 			r.hidden(v, "")
 		}
-		if href, ok := attr(n, "href"); ok && (n.DataAtom == atom.A || n.DataAtom == atom.Area || n.DataAtom == atom.Link && oneOf(n, "rel", "me")) {
+		if href, ok := attr(n, "href"); ok && (n.Atom() == atom.A || n.Atom() == atom.Area || n.Atom() == atom.Link && oneOf(n, "rel", "me")) {
 			r.link(n, trim(href))
 		}
 		return len(r.out) < maxThings
@@ -110,7 +109,7 @@ func (r *contactReader) phone(number, text, source string) {
 }
 
 // link reads the contact that a link is.
-func (r *contactReader) link(n *node, href string) {
+func (r *contactReader) link(n node, href string) {
 	scheme, rest, _ := strings.Cut(href, ":")
 	switch strings.ToLower(scheme) {
 	case "mailto":

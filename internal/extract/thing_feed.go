@@ -7,8 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tidwall/gjson"
+
+	"shoal/internal/dom"
 )
 
 // feedEntry is an entry of a feed, whatever dialect it is written in.
@@ -393,11 +396,19 @@ func (f *feedReader) close() {
 	}
 }
 
+// pieces are documents for pieces of HTML, of which a feed has many.
+var pieces = sync.Pool{New: func() any { return new(dom.Document) }}
+
 // plainText is the text of a piece of HTML on one line; kind is Atom's type of
 // the text, "" being plain in Atom and, in practice, HTML in RSS.
 func plainText(s, kind string) string {
 	if strings.ContainsAny(s, "<&") && kind != "text" {
-		s = line(parseHTML([]byte("<body>" + s)))
+		doc := pieces.Get().(*dom.Document)
+		s = line(parseHTML(doc, []byte("<body>"+s)))
+		if doc.Len() <= maxKeptNodes {
+			doc.Reset()
+			pieces.Put(doc)
+		}
 	}
 	return strings.Join(strings.Fields(s), " ")
 }

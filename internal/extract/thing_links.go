@@ -3,7 +3,7 @@ package extract
 import (
 	"strings"
 
-	"golang.org/x/net/html/atom"
+	"shoal/internal/dom/atom"
 )
 
 // pageLink is an address that the page leads to or is made of.
@@ -31,13 +31,13 @@ func readLinks(p *thingPage) [][]byte {
 	here := newSite(p.url)
 	seen := map[string]bool{}
 	every := p.options["kinds"] == "all"
-	p.all(func(n *node) bool {
-		where, ok := linkAttrs[n.DataAtom]
+	p.all(func(n node) bool {
+		where, ok := linkAttrs[n.Atom()]
 		if !ok || !every && where.kind != "link" && where.kind != "frame" {
 			return true
 		}
 		ref, ok := attr(n, where.attr)
-		if !ok || n.DataAtom == atom.Link && !oneOf(n, "rel", "stylesheet", "icon", "manifest") {
+		if !ok || n.Atom() == atom.Link && !oneOf(n, "rel", "stylesheet", "icon", "manifest") {
 			return true
 		}
 		bare, fragment := splitFragment(trim(ref))
@@ -59,13 +59,13 @@ func readLinks(p *thingPage) [][]byte {
 
 // labelOf is what stands for a link without text: its label, its title, its
 // picture's alternative.
-func labelOf(n *node) string {
+func labelOf(n node) string {
 	for _, name := range []string{"aria-label", "title", "alt"} {
 		if v, ok := attr(n, name); ok && strings.TrimSpace(v) != "" {
 			return strings.Join(strings.Fields(v), " ")
 		}
 	}
-	for m := next(n, n, true); m != nil; m = next(m, n, true) {
+	for m := next(n, n, true); m.Exists(); m = next(m, n, true) {
 		if v, ok := attr(m, "alt"); ok && strings.TrimSpace(v) != "" {
 			return strings.Join(strings.Fields(v), " ")
 		}

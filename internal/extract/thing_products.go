@@ -5,8 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/net/html/atom"
-
+	"shoal/internal/dom/atom"
 	"shoal/internal/value"
 )
 
@@ -124,7 +123,7 @@ func (p *thingPage) aboutOne(list []goods) []goods {
 	if len(own) < 2 {
 		return list
 	}
-	h1 := line(p.first(func(n *node) bool { return n.DataAtom == atom.H1 }))
+	h1 := line(p.first(func(n node) bool { return n.Atom() == atom.H1 }))
 	for _, i := range own {
 		if h1 != "" && strings.EqualFold(list[i].Name, h1) {
 			return []goods{list[i]}
@@ -216,8 +215,8 @@ func (p *thingPage) product(o object, source string) goods {
 
 // same2 reports whether an address is what the page calls its canonical one.
 func (p *thingPage) same2(address string) bool {
-	n := p.first(func(n *node) bool { return n.DataAtom == atom.Link && oneOf(n, "rel", "canonical") })
-	if n == nil {
+	n := p.first(func(n node) bool { return n.Atom() == atom.Link && oneOf(n, "rel", "canonical") })
+	if !n.Exists() {
 		return false
 	}
 	href, _ := attr(n, "href")

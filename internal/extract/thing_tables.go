@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/html/atom"
+	"shoal/internal/dom/atom"
 )
 
 // tableRow is a row of a data table.
@@ -85,8 +85,8 @@ func readTables(p *thingPage) [][]byte {
 	var out [][]byte
 	number, above := 0, ""
 	left := maxGridCells
-	p.all(func(n *node) bool {
-		switch n.DataAtom {
+	p.all(func(n node) bool {
+		switch n.Atom() {
 		case atom.H1, atom.H2, atom.H3, atom.H4, atom.H5, atom.H6:
 			above = heading(n)
 		case atom.Table:
@@ -126,10 +126,10 @@ type span2 struct {
 	rows int
 }
 
-func (p *thingPage) grid(table *node, left *int) *grid {
+func (p *thingPage) grid(table node, left *int) *grid {
 	g := &grid{}
-	var foot []*node
-	add := func(tr *node, head bool) {
+	var foot []node
+	add := func(tr node, head bool) {
 		cells := p.row(g, tr, left)
 		if cells == nil {
 			return
@@ -140,16 +140,16 @@ func (p *thingPage) grid(table *node, left *int) *grid {
 			g.heads, g.thead = len(g.rows), true
 		}
 	}
-	for n := table.FirstChild; n != nil; n = n.NextSibling {
-		switch n.DataAtom {
+	for n := table.FirstChild(); n.Exists(); n = n.NextSibling() {
+		switch n.Atom() {
 		case atom.Caption:
 			g.caption = line(n)
 		case atom.Tr:
 			add(n, false)
 		case atom.Thead, atom.Tbody:
-			for tr := n.FirstChild; tr != nil; tr = tr.NextSibling {
-				if tr.DataAtom == atom.Tr {
-					add(tr, n.DataAtom == atom.Thead)
+			for tr := n.FirstChild(); tr.Exists(); tr = tr.NextSibling() {
+				if tr.Atom() == atom.Tr {
+					add(tr, n.Atom() == atom.Thead)
 				}
 			}
 			g.open = nil // cells end with their group
@@ -158,8 +158,8 @@ func (p *thingPage) grid(table *node, left *int) *grid {
 		}
 	}
 	for _, n := range foot {
-		for tr := n.FirstChild; tr != nil; tr = tr.NextSibling {
-			if tr.DataAtom == atom.Tr {
+		for tr := n.FirstChild(); tr.Exists(); tr = tr.NextSibling() {
+			if tr.Atom() == atom.Tr {
 				add(tr, false)
 			}
 		}
@@ -172,7 +172,7 @@ func (p *thingPage) grid(table *node, left *int) *grid {
 }
 
 // row lays out one tr; nil: it has no cells, or the page's bound is reached.
-func (p *thingPage) row(g *grid, tr *node, left *int) []*cell {
+func (p *thingPage) row(g *grid, tr node, left *int) []*cell {
 	var cells []*cell
 	own := false
 	place := func(c *cell, down int) {
@@ -190,8 +190,8 @@ func (p *thingPage) row(g *grid, tr *node, left *int) []*cell {
 			place(o.cell, o.rows-1)
 		}
 	}
-	for n := tr.FirstChild; n != nil && *left > 0; n = n.NextSibling {
-		if n.DataAtom != atom.Td && n.DataAtom != atom.Th {
+	for n := tr.FirstChild(); n.Exists() && *left > 0; n = n.NextSibling() {
+		if n.Atom() != atom.Td && n.Atom() != atom.Th {
 			continue
 		}
 		covered()
@@ -212,7 +212,7 @@ func (p *thingPage) row(g *grid, tr *node, left *int) []*cell {
 	return cells
 }
 
-func spanOf(n *node, name string, most int) int {
+func spanOf(n node, name string, most int) int {
 	v, _ := attr(n, name)
 	i, err := strconv.Atoi(strings.TrimSpace(v))
 	if err != nil || i < 1 {
@@ -221,11 +221,11 @@ func spanOf(n *node, name string, most int) int {
 	return min(i, most)
 }
 
-func (p *thingPage) cell(n *node) *cell {
-	c := &cell{text: line(n), header: n.DataAtom == atom.Th}
+func (p *thingPage) cell(n node) *cell {
+	c := &cell{text: line(n), header: n.Atom() == atom.Th}
 	bold := 0
-	for m := next(n, n, true); m != nil; m = next(m, n, true) {
-		switch m.DataAtom {
+	for m := next(n, n, true); m.Exists(); m = next(m, n, true) {
+		switch m.Atom() {
 		case atom.A:
 			if href, ok := attr(m, "href"); ok && c.link == "" {
 				c.link = p.link(href)

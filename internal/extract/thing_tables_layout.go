@@ -3,20 +3,19 @@ package extract
 import (
 	"strings"
 
-	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
+	"shoal/internal/dom/atom"
 )
 
 // laysOut reports a table that is no data: one that says so, one that has
 // tables in it, and one that leads through the site, as the headers and footers
 // of manuals and the boxes below encyclopedias' articles do.
-func laysOut(table *node) bool {
+func laysOut(table node) bool {
 	return oneOf(table, "role", "presentation", "none") || holdsTable(table) || leads(table)
 }
 
-func holdsTable(n *node) bool {
-	for m := next(n, n, true); m != nil; m = next(m, n, true) {
-		if m.DataAtom == atom.Table && m.Type == html.ElementNode {
+func holdsTable(n node) bool {
+	for m := next(n, n, true); m.Exists(); m = next(m, n, true) {
+		if m.Atom() == atom.Table && m.IsElement() {
 			return true
 		}
 	}
@@ -27,20 +26,20 @@ func holdsTable(n *node) bool {
 // for navigation; the bound keeps the work linear on pages that nest deep.
 const leadsWithin = 8
 
-func leads(table *node) bool {
+func leads(table node) bool {
 	if strings.Contains(strings.ToLower(summary(table)), "navigation") {
 		return true
 	}
 	n := table
 	for range leadsWithin {
-		if n == nil || n.DataAtom == atom.Body || n.DataAtom == atom.Main || n.DataAtom == atom.Article {
+		if !n.Exists() || n.Atom() == atom.Body || n.Atom() == atom.Main || n.Atom() == atom.Article {
 			return false
 		}
-		if n.DataAtom == atom.Nav || oneOf(n, "role", "navigation") ||
+		if n.Atom() == atom.Nav || oneOf(n, "role", "navigation") ||
 			hasWord(n, "nav", "navbar", "navbox", "navigation", "navheader", "navfooter", "pagination", "breadcrumb", "breadcrumbs") {
 			return true
 		}
-		n = n.Parent
+		n = n.Parent()
 	}
 	return false
 }
@@ -58,25 +57,25 @@ func (g *grid) isData() bool {
 
 // captionOf is what names a table that has no caption element: the caption of
 // the figure that it stands in, or HTML 4's summary.
-func captionOf(table *node) string {
-	n := table.Parent
+func captionOf(table node) string {
+	n := table.Parent()
 	for range 3 {
-		if n == nil {
+		if !n.Exists() {
 			break
 		}
-		if n.DataAtom == atom.Figure {
-			for m := n.FirstChild; m != nil; m = m.NextSibling {
-				if m.DataAtom == atom.Figcaption {
+		if n.Atom() == atom.Figure {
+			for m := n.FirstChild(); m.Exists(); m = m.NextSibling() {
+				if m.Atom() == atom.Figcaption {
 					return line(m)
 				}
 			}
 		}
-		n = n.Parent
+		n = n.Parent()
 	}
 	return summary(table)
 }
 
-func summary(table *node) string {
+func summary(table node) string {
 	s, _ := attr(table, "summary")
 	return strings.Join(strings.Fields(s), " ")
 }

@@ -7,8 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/html"
-	"golang.org/x/net/html/atom"
+	"shoal/internal/dom/atom"
 )
 
 // A thing is what a person sees on a page though no selector finds it on every
@@ -19,7 +18,7 @@ import (
 
 // thingPage is what a reader of things gets: a page, and its settings.
 type thingPage struct {
-	root    *node // nil: the answer is no HTML
+	root    node // none: the answer is no HTML
 	body    []byte
 	res     *resolver // what the page's references are relative to
 	url     string    // canonical
@@ -48,7 +47,7 @@ var things = map[string]func(thingPage) [][]byte{
 // onTree is a reader that has nothing to say of an answer that is no HTML.
 func onTree(read func(*thingPage) [][]byte) func(thingPage) [][]byte {
 	return func(p thingPage) [][]byte {
-		if p.root == nil {
+		if !p.root.Exists() {
 			return nil
 		}
 		return read(&p)
@@ -68,21 +67,21 @@ func appendThing(list [][]byte, v any) [][]byte {
 
 // all calls visit for every element of the page in document order, templates
 // left out, until it returns false.
-func (p *thingPage) all(visit func(n *node) bool) {
-	for n := next(p.root, p.root, true); n != nil; n = next(n, p.root, n.DataAtom != atom.Template) {
-		if n.Type == html.ElementNode && !visit(n) {
+func (p *thingPage) all(visit func(n node) bool) {
+	for n := next(p.root, p.root, true); n.Exists(); n = next(n, p.root, n.Atom() != atom.Template) {
+		if n.IsElement() && !visit(n) {
 			return
 		}
 	}
 }
 
-// first returns the first element that fits, or nil.
-func (p *thingPage) first(fits func(n *node) bool) (found *node) {
-	p.all(func(n *node) bool {
+// first returns the first element that fits, or none.
+func (p *thingPage) first(fits func(n node) bool) (found node) {
+	p.all(func(n node) bool {
 		if fits(n) {
 			found = n
 		}
-		return found == nil
+		return !found.Exists()
 	})
 	return found
 }
@@ -110,8 +109,8 @@ func (p *thingPage) same(ref string) bool {
 }
 
 // line is the element's text on one line.
-func line(n *node) string {
-	if n == nil {
+func line(n node) string {
+	if !n.Exists() {
 		return ""
 	}
 	return string(appendText(nil, n, false))
@@ -119,10 +118,10 @@ func line(n *node) string {
 
 // heading is a heading's text without the sign of the link to itself that
 // manuals put at its end.
-func heading(n *node) string { return strings.TrimRight(line(n), "¶# \u00a0🔗") }
+func heading(n node) string { return strings.TrimRight(line(n), "¶# \u00a0🔗") }
 
 // oneOf reports whether the attribute's value, a list of words, has one of the words.
-func oneOf(n *node, name string, words ...string) bool {
+func oneOf(n node, name string, words ...string) bool {
 	v, ok := attr(n, name)
 	if !ok {
 		return false

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"shoal/internal/dom"
 	"shoal/internal/fixtures"
 )
 
@@ -25,7 +26,7 @@ func thingsIn[T any](t *testing.T, url, text, name string, options map[string]st
 	t.Helper()
 	p := thingPage{body: []byte(text), url: url, options: options}
 	if name != "records" && name != "feed" {
-		p.root = parseHTML(p.body)
+		p.root = parseHTML(&dom.Document{}, p.body)
 	}
 	var err error
 	if p.res, err = newResolver(url); err != nil {

@@ -143,7 +143,10 @@ func (r *resolver) fast(ref string) (string, bool) {
 		return r.origin + ref, true
 	}
 	if colon := strings.IndexByte(path, ':'); colon >= 0 {
-		return ref, absoluteForm(path, query)
+		if !absoluteForm(path, query) {
+			return "", false
+		}
+		return own(ref), true
 	}
 	dir := r.dir
 	for {

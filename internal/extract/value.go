@@ -3,16 +3,14 @@ package extract
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	"golang.org/x/net/html"
-
 	"shoal/internal/crawler"
+	"shoal/internal/dom"
 	"shoal/internal/value"
 )
 
@@ -20,12 +18,12 @@ import (
 const maxItems = 50_000
 
 // many appends a JSON array of the elements' values, or their number.
-func (r *reader) many(f *fieldPlan, nodes []*node) (bool, error) {
-	return r.several(f, len(nodes), func(i int) (bool, error) { return r.element(f, nodes[i]) })
+func (r *reader) many(f *fieldPlan, nodes []dom.NodeID) (bool, error) {
+	return r.several(f, len(nodes), func(i int) (bool, error) { return r.element(f, r.at(nodes[i])) })
 }
 
 // element appends the value of one element or of its attribute.
-func (r *reader) element(f *fieldPlan, n *node) (bool, error) {
+func (r *reader) element(f *fieldPlan, n node) (bool, error) {
 	if f.Attr != "" {
 		v, ok := attr(n, f.Attr)
 		if !ok {
@@ -38,7 +36,7 @@ func (r *reader) element(f *fieldPlan, n *node) (bool, error) {
 	}
 	switch f.As {
 	case crawler.AsLength:
-		r.values = appendAny(r.values, textLength(n))
+		r.values = appendAny(r.values, n.Document().TextLength(n.ID()))
 		return true, nil
 	case crawler.AsTextLength:
 		r.tmp = appendText(r.tmp[:0], n, true)
@@ -51,14 +49,10 @@ func (r *reader) element(f *fieldPlan, n *node) (bool, error) {
 		}
 		return r.texts(f, md)
 	case crawler.AsHTML:
-		var b bytes.Buffer
-		if err := html.Render(&b, n); err != nil {
-			return false, fmt.Errorf("render: %w", err)
-		}
-		return r.texts(f, b.String())
+		return r.texts(f, string(n.Document().AppendOuterHTML(nil, n.ID())))
 	}
 	if r.plan.Format == crawler.XML && f.As == crawler.AsRaw {
-		return r.texts(f, string(rawText(nil, n)))
+		return r.texts(f, string(n.Document().AppendRaw(nil, n.ID())))
 	}
 	r.tmp = appendText(r.tmp[:0], n, f.As == crawler.AsText)
 	if len(r.tmp) == 0 {

@@ -9,8 +9,6 @@ import (
 	"io"
 	"strings"
 
-	"golang.org/x/net/html"
-
 	"shoal/internal/crawler"
 )
 
@@ -59,16 +57,6 @@ func unpackAll(body []byte) ([]byte, error) {
 		return nil, fmt.Errorf("unpack: %w", err)
 	}
 	return out, nil
-}
-
-// rawText appends the text of n as it stands.
-func rawText(dst []byte, n *node) []byte {
-	for m := n; m != nil; m = next(m, n, true) {
-		if m.Type == html.TextNode {
-			dst = append(dst, m.Data...)
-		}
-	}
-	return dst
 }
 
 // unpack returns the body as a stream, gunzipped if it is gzip, bounded.
@@ -307,7 +295,7 @@ func (x *xmlReader) row() error {
 	}
 	x.r.newRow()
 	x.r.xml = x.values
-	return x.r.oneRow(nil, nil)
+	return x.r.oneRow(node{}, nil)
 }
 
 // fromXML reads a field from what its element held within the row.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 
-	"golang.org/x/net/html"
+	"shoal/internal/dom"
 )
 
 // maxTreeParts is how many tags and texts an XML tree may have. A stream has
@@ -15,16 +15,17 @@ const maxTreeParts = 1_000_000
 
 // readTree reads an XML page as a tree, as XPath and objects need it.
 func (r *reader) readTree(src io.Reader) error {
-	root, err := parseXML(src)
-	if err != nil {
+	if err := parseXML(&r.tree, src); err != nil {
 		return err
 	}
+	root := r.at(dom.Root)
 	r.root = root
 	rows := r.plan.Rows
 	if rows == nil {
 		return nil
 	}
-	var nodes []*node
+	var nodes []dom.NodeID
+	var err error
 	switch {
 	case rows.Extends:
 		return r.complete(root)
@@ -43,55 +44,54 @@ func (r *reader) readTree(src io.Reader) error {
 			break
 		}
 		r.newRow()
-		if err := r.oneRow(n, nil); err != nil {
+		if err := r.oneRow(r.at(n), nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// parseXML makes a tree of HTML's nodes of an XML document: an element's or
-// attribute's prefix stands in Namespace. Broken documents are read as far as
+// parseXML makes a tree of an XML document. Broken documents are read as far as
 // they make sense; the error is for what is none at all, or too large.
-func parseXML(src io.Reader) (*node, error) {
+func parseXML(doc *dom.Document, src io.Reader) error {
 	d := xml.NewDecoder(src)
 	d.Strict = false
 	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // the fetcher decoded it
-	doc := &node{Type: html.DocumentNode}
-	stack := []*node{doc}
+	b := dom.NewBuilder(doc, true)
 	for parts := 0; ; parts++ {
 		if parts > maxTreeParts {
-			return nil, fmt.Errorf("read XML: more than %d tags and texts", maxTreeParts)
+			return fmt.Errorf("read XML: more than %d tags and texts", maxTreeParts)
 		}
 		tok, err := d.RawToken()
-		if errors.Is(err, io.EOF) || err != nil && len(stack) > 1 && errors.Is(err, io.ErrUnexpectedEOF) {
-			return doc, nil
+		if errors.Is(err, io.EOF) || err != nil && b.Depth() > 0 && errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read XML: %w", err)
+			return fmt.Errorf("read XML: %w", err)
 		}
-		top := stack[len(stack)-1]
 		switch t := tok.(type) {
 		case xml.StartElement:
-			n := &node{Type: html.ElementNode, Data: t.Name.Local, Namespace: t.Name.Space}
+			b.Open(dom.HTML, qualified(t.Name))
 			for _, a := range t.Attr {
-				n.Attr = append(n.Attr, html.Attribute{Namespace: a.Name.Space, Key: a.Name.Local, Val: a.Value})
+				b.Attr(qualified(a.Name), a.Value)
 			}
-			top.AppendChild(n)
-			if stack = append(stack, n); len(stack) > maxXMLDepth {
-				return nil, fmt.Errorf("read XML: nested more than %d deep", maxXMLDepth)
+			if b.Depth() >= maxXMLDepth {
+				return fmt.Errorf("read XML: nested more than %d deep", maxXMLDepth)
 			}
 		case xml.EndElement:
-			for i := len(stack) - 1; i > 0; i-- {
-				if stack[i].Data == t.Name.Local {
-					stack = stack[:i]
-					break
-				}
-			}
+			b.CloseNamed(t.Name.Local)
 		case xml.CharData:
-			if len(stack) > 1 {
-				top.AppendChild(&node{Type: html.TextNode, Data: string(t)})
+			if b.Depth() > 0 {
+				b.Text(string(t))
 			}
 		}
 	}
+}
+
+// qualified is a name with its prefix.
+func qualified(n xml.Name) string {
+	if n.Space == "" {
+		return n.Local
+	}
+	return n.Space + ":" + n.Local
 }

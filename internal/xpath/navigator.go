@@ -4,32 +4,35 @@ import (
 	"strings"
 
 	"github.com/antchfx/xpath"
-	"golang.org/x/net/html"
+
+	"shoal/internal/dom"
 )
 
-// navigator is a place in a tree. An element's prefix stands in its Namespace
-// on XML pages; on HTML pages it is empty but for SVG and MathML.
+// navigator is a place in a tree. Only in XML have names prefixes; in HTML
+// their colons are parts of them, but for those of SVG's attributes.
 type navigator struct {
-	root, cur *html.Node
-	attr      int // of cur; -1: cur itself
-	budget    *budget
+	doc    *dom.Document
+	cur    dom.NodeID
+	attr   int // of cur; -1: cur itself
+	budget *budget
 }
 
 func (n *navigator) item() Item {
+	at := n.doc.Node(n.cur)
 	if n.attr >= 0 {
-		return Item{Node: n.cur, Text: n.cur.Attr[n.attr].Val, Attr: true}
+		return Item{Node: at, Text: n.doc.Value(n.doc.Attrs(n.cur)[n.attr]), Attr: true}
 	}
-	return Item{Node: n.cur}
+	return Item{Node: at}
 }
 
 // NodeType returns the type of the place.
 func (n *navigator) NodeType() xpath.NodeType {
-	switch n.cur.Type {
-	case html.TextNode:
+	switch n.doc.Type(n.cur) {
+	case dom.TextNode:
 		return xpath.TextNode
-	case html.DocumentNode:
+	case dom.DocumentNode:
 		return xpath.RootNode
-	case html.ElementNode:
+	case dom.ElementNode:
 		if n.attr >= 0 {
 			return xpath.AttributeNode
 		}
@@ -38,61 +41,56 @@ func (n *navigator) NodeType() xpath.NodeType {
 	return xpath.CommentNode // a doctype is nothing that XPath knows
 }
 
+// name returns the prefix and the local name of the place.
+func (n *navigator) name() (prefix, local string) {
+	if n.doc.Type(n.cur) != dom.ElementNode {
+		return "", ""
+	}
+	if n.attr < 0 {
+		return split(n.doc.NameOf(n.doc.Name(n.cur)), n.doc.XML)
+	}
+	return split(n.doc.NameOf(n.doc.Attrs(n.cur)[n.attr].Name), n.doc.XML || n.doc.Namespace(n.cur) != dom.HTML)
+}
+
+func split(name string, prefixed bool) (prefix, local string) {
+	if i := strings.IndexByte(name, ':'); i >= 0 && prefixed {
+		return name[:i], name[i+1:]
+	}
+	return "", name
+}
+
 // LocalName returns the name without prefix.
 func (n *navigator) LocalName() string {
-	if n.attr >= 0 {
-		return n.cur.Attr[n.attr].Key
-	}
-	if n.cur.Type != html.ElementNode {
-		return ""
-	}
-	return n.cur.Data
+	_, local := n.name()
+	return local
 }
 
 // Prefix returns the name's prefix.
 func (n *navigator) Prefix() string {
-	if n.attr >= 0 {
-		return n.cur.Attr[n.attr].Namespace
-	}
-	if n.cur.Namespace == "svg" || n.cur.Namespace == "math" {
-		return "" // the parser's word for where it is, not the page's
-	}
-	return n.cur.Namespace
+	prefix, _ := n.name()
+	return prefix
 }
 
 // Value returns the text of the place, its descendants' included.
 func (n *navigator) Value() string {
 	switch {
 	case n.attr >= 0:
-		n.budget.read(len(n.cur.Attr[n.attr].Val) + 1)
-		return n.cur.Attr[n.attr].Val
-	case n.cur.Type == html.TextNode || n.cur.Type == html.CommentNode:
-		n.budget.read(len(n.cur.Data) + 1)
-		return n.cur.Data
+		v := n.doc.Value(n.doc.Attrs(n.cur)[n.attr])
+		n.budget.read(len(v) + 1)
+		return v
+	case n.doc.Type(n.cur) == dom.TextNode || n.doc.Type(n.cur) == dom.CommentNode:
+		n.budget.read(len(n.doc.Data(n.cur)) + 1)
+		return n.doc.Data(n.cur)
 	}
 	var b strings.Builder
-	for m := n.cur.FirstChild; m != nil; m = after(m, n.cur) {
+	for m, end := n.cur+1, n.doc.End(n.cur); m < end; m++ {
 		n.budget.move()
-		if m.Type == html.TextNode {
-			n.budget.read(len(m.Data) + 1)
-			b.WriteString(m.Data)
+		if n.doc.Type(m) == dom.TextNode {
+			n.budget.read(len(n.doc.Data(m)) + 1)
+			b.WriteString(n.doc.Data(m))
 		}
 	}
 	return b.String()
-}
-
-// after returns the node after m in document order within root, nil at the end.
-func after(m, root *html.Node) *html.Node {
-	if m.FirstChild != nil {
-		return m.FirstChild
-	}
-	for m != root {
-		if m.NextSibling != nil {
-			return m.NextSibling
-		}
-		m = m.Parent
-	}
-	return nil
 }
 
 // Copy returns another navigator at the same place.
@@ -103,7 +101,7 @@ func (n *navigator) Copy() xpath.NodeNavigator {
 }
 
 // MoveToRoot goes to the document.
-func (n *navigator) MoveToRoot() { n.cur, n.attr = n.root, -1 }
+func (n *navigator) MoveToRoot() { n.cur, n.attr = dom.Root, -1 }
 
 // MoveToParent goes to the parent, of an attribute to its element.
 func (n *navigator) MoveToParent() bool {
@@ -112,11 +110,11 @@ func (n *navigator) MoveToParent() bool {
 		n.attr = -1
 		return true
 	}
-	return n.to(n.cur.Parent)
+	return n.to(n.doc.Parent(n.cur))
 }
 
-func (n *navigator) to(m *html.Node) bool {
-	if m == nil {
+func (n *navigator) to(m dom.NodeID) bool {
+	if m == dom.None {
 		return false
 	}
 	n.cur = m
@@ -126,7 +124,7 @@ func (n *navigator) to(m *html.Node) bool {
 // MoveToNextAttribute goes to the element's first or next attribute.
 func (n *navigator) MoveToNextAttribute() bool {
 	n.budget.move()
-	if n.cur.Type != html.ElementNode || n.attr+1 >= len(n.cur.Attr) {
+	if n.doc.Type(n.cur) != dom.ElementNode || n.attr+1 >= len(n.doc.Attrs(n.cur)) {
 		return false
 	}
 	n.attr++
@@ -136,31 +134,31 @@ func (n *navigator) MoveToNextAttribute() bool {
 // MoveToChild goes to the first child.
 func (n *navigator) MoveToChild() bool {
 	n.budget.move()
-	return n.attr < 0 && n.to(n.cur.FirstChild)
+	return n.attr < 0 && n.to(n.doc.FirstChild(n.cur))
 }
 
 // MoveToFirst goes to the first sibling.
 func (n *navigator) MoveToFirst() bool {
 	n.budget.move()
-	return n.attr < 0 && n.cur.Parent != nil && n.cur.PrevSibling != nil && n.to(n.cur.Parent.FirstChild)
+	return n.attr < 0 && n.doc.PrevSibling(n.cur) != dom.None && n.to(n.doc.FirstChild(n.doc.Parent(n.cur)))
 }
 
 // MoveToNext goes to the next sibling.
 func (n *navigator) MoveToNext() bool {
 	n.budget.move()
-	return n.attr < 0 && n.to(n.cur.NextSibling)
+	return n.attr < 0 && n.to(n.doc.NextSibling(n.cur))
 }
 
 // MoveToPrevious goes to the sibling before.
 func (n *navigator) MoveToPrevious() bool {
 	n.budget.move()
-	return n.attr < 0 && n.to(n.cur.PrevSibling)
+	return n.attr < 0 && n.to(n.doc.PrevSibling(n.cur))
 }
 
 // MoveTo goes where another navigator of the tree is.
 func (n *navigator) MoveTo(other xpath.NodeNavigator) bool {
 	o, ok := other.(*navigator)
-	if !ok || o.root != n.root {
+	if !ok || o.doc != n.doc {
 		return false
 	}
 	n.cur, n.attr = o.cur, o.attr

@@ -1,4 +1,4 @@
-// Package xpath evaluates XPath 1.0 expressions on trees of x/net/html nodes,
+// Package xpath evaluates XPath 1.0 expressions on the trees of package dom,
 // of HTML and of XML pages alike, with bounded cost: an expression of a few
 // characters can ask for every pair, triple, … of a page's nodes.
 //
@@ -12,7 +12,8 @@ import (
 	"sync"
 
 	"github.com/antchfx/xpath"
-	"golang.org/x/net/html"
+
+	"shoal/internal/dom"
 )
 
 const (
@@ -33,7 +34,7 @@ type Expr struct {
 // Item is one item of a result: a node, an attribute of it, or a value that is
 // no node.
 type Item struct {
-	Node *html.Node // nil: Text is a computed value
+	Node dom.Node // none: Text is a computed value
 	// Text is the value of a computed item and of an attribute; elements and
 	// texts are read from Node.
 	Text string
@@ -71,7 +72,7 @@ func compile(source string) (e *xpath.Expr, err error) {
 // items to yield in the order of the library, which returns false to end early.
 // A text, number or truth value is one item; an empty text is none. The error
 // says that the evaluation was too dear; items before it were given.
-func (e *Expr) Find(context *html.Node, yield func(Item) bool) (err error) {
+func (e *Expr) Find(context dom.Node, yield func(Item) bool) (err error) {
 	x, _ := e.ready.Get().(*xpath.Expr)
 	if x == nil {
 		if x, err = compile(e.Source); err != nil {
@@ -89,11 +90,7 @@ func (e *Expr) Find(context *html.Node, yield func(Item) bool) (err error) {
 			err = fmt.Errorf("the XPath %q: %v", clip(e.Source), p)
 		}
 	}()
-	root := context
-	for root.Parent != nil {
-		root = root.Parent
-	}
-	switch v := x.Evaluate(&navigator{root: root, cur: context, attr: -1, budget: b}).(type) {
+	switch v := x.Evaluate(&navigator{doc: context.Document(), cur: context.ID(), attr: -1, budget: b}).(type) {
 	case *xpath.NodeIterator:
 		for v.MoveNext() {
 			if !yield(v.Current().(*navigator).item()) {

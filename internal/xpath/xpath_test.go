@@ -5,23 +5,23 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/html"
+	"shoal/internal/dom"
 )
 
 const page = `<!doctype html><html><head><title>T</title></head><body>
 <ul id="l"><li class="a b">One <b>bold</b></li><li data-x="7"><a href="/two">Two</a></li><li>Three<!-- no --></li></ul>
 <p>Price: <span>9</span></p><svg><title>s</title></svg></body></html>`
 
-func parse(t testing.TB, s string) *html.Node {
+func parse(t testing.TB, s string) dom.Node {
 	t.Helper()
-	doc, err := html.Parse(strings.NewReader(s))
+	doc, err := dom.Parse([]byte(s), dom.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return doc
+	return doc.Node(dom.Root)
 }
 
-func find(t testing.TB, expr string, context *html.Node) ([]string, error) {
+func find(t testing.TB, expr string, context dom.Node) ([]string, error) {
 	t.Helper()
 	e, err := Compile(expr)
 	if err != nil {
@@ -30,12 +30,12 @@ func find(t testing.TB, expr string, context *html.Node) ([]string, error) {
 	var out []string
 	err = e.Find(context, func(i Item) bool {
 		switch {
-		case i.Node == nil:
+		case !i.Node.Exists():
 			out = append(out, "="+i.Text)
 		case i.Attr:
 			out = append(out, "@"+i.Text)
 		default:
-			out = append(out, (&navigator{cur: i.Node, attr: -1, budget: &budget{1000, 1000}}).Value())
+			out = append(out, (&navigator{doc: i.Node.Document(), cur: i.Node.ID(), attr: -1, budget: &budget{1000, 1000}}).Value())
 		}
 		return true
 	})
@@ -79,7 +79,7 @@ func TestFind(t *testing.T) {
 // A relative expression begins at the context node; an absolute one at the root.
 func TestContext(t *testing.T) {
 	doc := parse(t, page)
-	var li *html.Node
+	var li dom.Node
 	e, err := Compile(`//li[2]`)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestBombs(t *testing.T) {
 		`//p | //i | //div | //*`,
 		`count(//*[string-length(concat(/, /, /, /, /, /, /, /)) > 1])`,
 	} {
-		for _, doc := range []*html.Node{flat, deep} {
+		for _, doc := range []dom.Node{flat, deep} {
 			begin := time.Now()
 			n := 0
 			e, err := Compile(expr)
