@@ -229,7 +229,9 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 	p.chains = &schedule.Chains{Store: p.store, Catalogue: chainCatalogue{shown}, Starts: p.runs}
 	p.launcher = schedule.NewLauncher(p.store, p.runs, schedule.LauncherConfig{Log: p.cfg.log})
 	p.importer = &api.Importer{Store: p.store, Catalogue: shown, Blob: p.blobs}
-	p.deliver = p.newDeliver(keys)
+	if p.deliver, err = p.newDeliver(keys); err != nil {
+		return err
+	}
 	p.api = api.New(api.Options{
 		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: shown, Accounts: p.accounts, Deliver: p.deliver, Seal: keys, Blob: p.blobs,
 		PublicURL: p.cfg.publicURL, TrustedProxies: p.cfg.proxies, Version: version,

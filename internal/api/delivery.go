@@ -74,7 +74,7 @@ func (a *API) setDelivery(c *call) error {
 // readDelivery reads the parts given into d and returns what to echo.
 func (c *call) readDelivery(f *fields, d *shoal.DeliveryConfig) (map[string]any, error) {
 	echo := map[string]any{}
-	if f.has("email") || f.has("notifications") {
+	if f.has("email") || f.has("notifications") || f.has("email_attachment") {
 		c.readEmail(f, d, echo)
 	}
 	for _, ch := range channels {
@@ -112,7 +112,9 @@ func (c *call) readEmail(f *fields, d *shoal.DeliveryConfig, echo map[string]any
 		d.NotifySince = c.a.now()
 	}
 	d.Notify = on
+	d.EmailAttach = f.flag("email_attachment", d.EmailAttach)
 	echo["email"], echo["notifications"] = orNull(d.Email), d.Notify
+	echo["email_attachment"] = d.EmailAttach
 	echo["notifications_activation_date"] = stamp(d.NotifySince)
 }
 

@@ -51,6 +51,18 @@ func (a *API) signToken(t downloadToken) string {
 	return base64.RawURLEncoding.EncodeToString(append(mac[:macSize:macSize], body...))
 }
 
+// resultsLinkLife is how long a link in a mail is good for.
+const resultsLinkLife = 7 * 24 * time.Hour
+
+// ResultsLink returns an address where the CSV of a run can be had without a
+// key for a week; "" when the server's own address was not configured.
+func (a *API) ResultsLink(ws shoal.WorkspaceID, run shoal.RunID) string {
+	if a.publicURL == "" {
+		return ""
+	}
+	return a.publicURL + "/v1/download/" + a.signToken(downloadToken{workspace: ws, run: run, expires: a.now().Add(resultsLinkLife), format: shoal.FormatCSV})
+}
+
 // errLink refuses a download link. It does not say more: whoever holds a good
 // one knows, and nobody else should learn.
 var errLink = shoal.NotFound("RunDoesNotExist", "token",

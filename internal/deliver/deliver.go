@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"shoal"
+	"shoal/internal/blob"
 	"shoal/internal/seal"
 )
 
@@ -34,6 +35,12 @@ type Options struct {
 	Store Store
 	Seal  *seal.Keyring
 	Dial  Dial
+	// Blob holds the files of exports.
+	Blob blob.Store
+	// Mail is where mails are handed in; the zero value sends none.
+	Mail MailServer
+	// Link may be nil: no links.
+	Link Link
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 	// UserAgent of the requests that deliveries make.
@@ -57,8 +64,11 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{Options: o}
+	found := &files{o.Store, o.Blob}
 	s.senders = map[shoal.Channel]sender{
 		shoal.ChannelWebhook: &webhook{dial: o.Dial, userAgent: o.UserAgent, now: o.Now},
+		shoal.ChannelSlack:   &slack{dial: o.Dial, userAgent: o.UserAgent, link: o.Link},
+		shoal.ChannelEmail:   &email{dial: o.Dial, server: o.Mail, link: o.Link, files: found},
 	}
 	return s
 }
