@@ -1,6 +1,9 @@
 package shoal
 
-import "time"
+import (
+	"strconv"
+	"time"
+)
 
 // AccountType says what a session on a site consists of and what it may be
 // used for. Crawlers declare them; several may share one.
@@ -227,6 +230,8 @@ type Account struct {
 	// batch; kept by the store.
 	Uses  map[string]AccountUse
 	Batch BatchUse
+	// CoolUntil is until when the site wants to be left alone by it; zero: it does not.
+	CoolUntil time.Time
 }
 
 // SquidRef names a squid.
@@ -299,3 +304,13 @@ type Session struct {
 
 // LoginStateLife is how long a log-in waits for its one-time code.
 const LoginStateLife = 15 * time.Minute
+
+// StatusAt is the account's status at now: one that asked too often is well
+// again when its rest is over.
+func (a *Account) StatusAt(now time.Time) (code, info, desc string) {
+	if AccountStatus(a.StatusInfo) == AccountTooManyRequests && !a.CoolUntil.IsZero() && !a.CoolUntil.After(now) {
+		well := AccountSynchronized
+		return strconv.Itoa(well.Code()), string(well), well.Description()
+	}
+	return a.StatusCode, a.StatusInfo, a.StatusDesc
+}

@@ -125,10 +125,11 @@ type accountSquid struct {
 
 func (ts accountTypes) appendAccount(b []byte, v *shoal.Account) []byte {
 	w := wireAccount{ID: v.ID, Object: "account", Username: v.Username, CreatedAt: stamp(v.CreatedAt),
-		SyncedAt: stamp(v.SyncedAt), Status: v.StatusCode, StatusInfo: v.StatusInfo, StatusDesc: v.StatusDesc,
-		Type: v.TypeID, UpdatedAt: stamp(v.UpdatedAt), TypeID: v.TypeID, Squids: []accountSquid{},
+		SyncedAt: stamp(v.SyncedAt),
+		Type:     v.TypeID, UpdatedAt: stamp(v.UpdatedAt), TypeID: v.TypeID, Squids: []accountSquid{},
 		Params:  accountParams{map[string]accountLimit{}, map[string]any{}},
 		Cookies: []accountCookie{}, Remembered: v.Remembered}
+	w.Status, w.StatusInfo, w.StatusDesc = v.StatusAt(ts.now)
 	if t, err := ts.find(v.TypeID); err == nil {
 		w.Type, w.BaseURL, w.Icon, w.Cookies = t.Slug, t.BaseURL, t.Icon, showCookies(t.Cookies)
 		w.Params.Default = showLimits(t)

@@ -241,9 +241,10 @@ func withUses(ctx context.Context, q querier, rows []accountRow, accounts []shoa
 		}
 		accounts[i].Uses = uses
 		t := times{}
-		err = q.QueryRowContext(ctx, selectBatch, rows[i].pk).Scan(&accounts[i].Batch.N, t.into(&accounts[i].Batch.At))
+		const state = `SELECT batch_used, batch_at, cool_until FROM accounts WHERE pk = $1`
+		err = q.QueryRowContext(ctx, state, rows[i].pk).Scan(&accounts[i].Batch.N, t.into(&accounts[i].Batch.At), t.into(&accounts[i].CoolUntil))
 		if err != nil {
-			return fmt.Errorf("read the batch of an account: %w", err)
+			return fmt.Errorf("read how an account stands: %w", err)
 		}
 	}
 	return nil
