@@ -284,11 +284,16 @@ func TestPlansOfHotQueries(t *testing.T) {
 		"events": {text: eventsOfKind, args: []any{1, "status", 2, 50},
 			want: []string{"run_events USING PRIMARY KEY (run_pk=? AND seq=?)",
 				"run_events USING COVERING INDEX run_events_notable (run_pk=? AND kind=? AND seq>?)"}},
-		"deleted runs":  {text: deadRuns, args: []any{1}, want: []string{"runs USING INDEX runs_deleted (squid_pk=?)"}},
-		"active run":    {text: activeRun, args: []any{1}, want: []string{"runs USING INDEX runs_active (squid_pk=?)"}},
-		"upload":        {text: uploadQuery + ` AND w.id = $2`, args: []any{id, id}},
-		"saved answer":  {text: answerQuery, args: []any{id, "POST /v1/runs", "key", 1}},
-		"run's credits": {text: creditsQuery, args: []any{1}, sorts: true, want: []string{"ledger USING INDEX ledger_run (run_pk=?)"}},
+		"deleted runs": {text: deadRuns, args: []any{1}, want: []string{"runs USING INDEX runs_deleted (squid_pk=?)"}},
+		"active run":   {text: activeRun, args: []any{1}, want: []string{"runs USING INDEX runs_active (squid_pk=?)"}},
+		"next due":     {text: nextDue, want: []string{"schedules USING COVERING INDEX schedules_due (due_at>?)"}},
+		"due launches": {text: dueLaunches, args: []any{1, 200}, sorts: true, want: []string{
+			"schedules USING INDEX schedules_due (due_at>? AND due_at<?)", "q USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"waiting launch":     {text: wakeWaiting, args: []any{1, 2}, want: []string{"schedules USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"waiting hand-overs": {text: wakeWaitingHandovers, args: []any{1}, want: []string{"handovers USING COVERING INDEX handovers_waiting (target_pk=?)"}},
+		"upload":             {text: uploadQuery + ` AND w.id = $2`, args: []any{id, id}},
+		"saved answer":       {text: answerQuery, args: []any{id, "POST /v1/runs", "key", 1}},
+		"run's credits":      {text: creditsQuery, args: []any{1}, sorts: true, want: []string{"ledger USING INDEX ledger_run (run_pk=?)"}},
 	}
 	eachStore(t, func(t *testing.T, s *Store) {
 		for name, q := range queries {

@@ -48,16 +48,21 @@ func (s *Store) runEnded(ctx context.Context, tx *sql.Tx, was, row *runRow) erro
 	return s.enqueue(ctx, tx, chainJob(row.ID))
 }
 
+const wakeWaitingHandovers = `UPDATE handovers SET state = 'starting' WHERE target_pk = $1 AND state = 'waiting' RETURNING run_pk`
+
 // wakeHandovers starts what waited for the squid's run to end.
 func (s *Store) wakeHandovers(ctx context.Context, tx *sql.Tx, squidPK int64) error {
-	const wake = `UPDATE handovers SET state = 'starting' WHERE target_pk = $1 AND state = 'waiting' RETURNING run_pk`
-	pks, err := collect(ctx, tx, scanInt, wake, squidPK)
+	pks, err := collect(ctx, tx, scanInt, wakeWaitingHandovers, squidPK)
 	if err != nil {
 		return fmt.Errorf("wake hand-overs: %w", err)
 	}
 	for _, pk := range pks {
 		var run shoal.RunID
-		if err := tx.QueryRowContext(ctx, `SELECT id FROM runs WHERE pk = $1`, pk).Scan(&run); err != nil {
+		err := tx.QueryRowContext(ctx, `SELECT id FROM runs WHERE pk = $1`, pk).Scan(&run)
+		if errors.Is(err, sql.ErrNoRows) {
+			continue // deleted, and with it what it would lead to
+		}
+		if err != nil {
 			return fmt.Errorf("wake hand-overs: %w", err)
 		}
 		if err := s.enqueue(ctx, tx, chainJob(run)); err != nil {

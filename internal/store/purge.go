@@ -72,6 +72,7 @@ func rowsOfRuns(where string, pk int64) []statement {
 	}
 	return []statement{
 		remove("leases", "(run_pk, slot)", "x.run_pk, x.slot"),
+		remove("handovers", "run_pk", "x.run_pk"),
 		remove("result_keys", "(run_pk, digest)", "x.run_pk, x.digest"),
 		remove("frontier", "(run_pk, seq)", "x.run_pk, x.seq"),
 		remove("result_links", "(run_pk, task_seq, key)", "x.run_pk, x.task_seq, x.key"),

@@ -91,10 +91,10 @@ func (p *plannedSlot) find(expr, zone, plan string, pk int64, now time.Time) err
 }
 
 // The plans of launches, soonest first. What is due is read by its index.
-const dueLaunches = `SELECT q.pk, q.id, w.id, q.cron_expression, q.timezone, s.plan, s.missed, s.jitter, s.slot, s.due_at, s.behind_until
+const dueLaunches = `SELECT q.pk, q.id, w.id, q.cron_expression, q.timezone, p.plan, p.missed, p.jitter, p.slot, p.due_at, p.behind_until
 	FROM (SELECT squid_pk, plan, missed, jitter, slot, due_at, behind_until FROM schedules
-		WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at LIMIT $2) s
-	JOIN squids q ON q.pk = s.squid_pk JOIN workspaces w ON w.pk = q.workspace_pk ORDER BY s.due_at`
+		WHERE due_at > 0 AND due_at <= $1 ORDER BY due_at LIMIT $2) p
+	JOIN squids q ON q.pk = p.squid_pk JOIN workspaces w ON w.pk = q.workspace_pk ORDER BY p.due_at`
 
 // DueLaunches returns the squids whose launch is due at now, soonest first. The
 // engine alone may call it.
@@ -148,7 +148,7 @@ func (s *Store) RecordLaunch(ctx context.Context, c shoal.LaunchClaim, outcome s
 			if err != nil {
 				return err
 			}
-			if err := s.note(ctx, tx, run, actorSchedule, "warning", c.Message); err != nil {
+			if err := s.noteOverlap(ctx, tx, run, &c); err != nil {
 				return err
 			}
 		}
@@ -158,6 +158,18 @@ func (s *Store) RecordLaunch(ctx context.Context, c shoal.LaunchClaim, outcome s
 		return fmt.Errorf("record a launch of squid %s: %w", c.Due.SquidID, err)
 	}
 	return err
+}
+
+// noteOverlap tells the run that is under way that a launch was skipped: the
+// first of several in a row, lest a run that is paused for days hold little else.
+func (s *Store) noteOverlap(ctx context.Context, tx *sql.Tx, run *runRow, c *shoal.LaunchClaim) error {
+	const last = `SELECT count(*) FROM launches WHERE squid_pk = $1 AND outcome = 'skipped'
+		AND slot = (SELECT MAX(slot) FROM launches WHERE squid_pk = $1)`
+	var before int
+	if err := tx.QueryRowContext(ctx, last, c.Due.SquidPK).Scan(&before); err != nil || before > 0 {
+		return err
+	}
+	return s.note(ctx, tx, run, actorSchedule, "warning", c.Message+" So are the next, until this one has ended; the schedule's history has them all.")
 }
 
 // actorSchedule is who changes that come from a schedule are said to come from.
@@ -273,10 +285,11 @@ func (s *Store) AwaitRun(ctx context.Context, d shoal.DueLaunch) (waits bool, er
 	return waits, nil
 }
 
+const wakeWaiting = `UPDATE schedules SET waits = FALSE, due_at = $2 WHERE squid_pk = $1 AND waits`
+
 // wakeLaunch makes a launch due that waited for a run of the squid to end.
 func (s *Store) wakeLaunch(ctx context.Context, tx *sql.Tx, squidPK int64) error {
-	const q = `UPDATE schedules SET waits = FALSE, due_at = $2 WHERE squid_pk = $1 AND waits`
-	res, err := tx.ExecContext(ctx, q, squidPK, micros(s.now()))
+	res, err := tx.ExecContext(ctx, wakeWaiting, squidPK, micros(s.now()))
 	if err != nil {
 		return fmt.Errorf("wake the schedule: %w", err)
 	}
