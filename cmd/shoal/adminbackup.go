@@ -30,7 +30,8 @@ the secret key, the export files and the crawlers that were added: keep it as se
 data itself. To restore, start on the copy, or on a copy of it:
   shoal admin backup backups/monday          shoal serve --data backups/monday
   shoal admin backup monday.tar.gz           mkdir d; tar -xzf monday.tar.gz -C d; shoal serve --data d
-Runs that were under way go on from there. A secret key that is given by SHOAL_SECRET_KEY is
+Runs that were under way go on from there, and deliveries that were due are made: do not
+start a copy beside its original. A secret key that is given by SHOAL_SECRET_KEY is
 not in the directory, nor in the copy. PostgreSQL is backed up by pg_dump; copy the data
 directory and the secret key besides.`
 }

@@ -56,6 +56,8 @@ const (
 	keyLife = 5 * time.Second
 	// touchEvery is how often the last uses of keys are written.
 	touchEvery = time.Minute
+	// settle is how long the use of a key that was away waits for company.
+	settle = time.Second
 	// keysKept bounds the cache.
 	keysKept = 10_000
 )
@@ -69,6 +71,9 @@ type keyCache struct {
 	version uint64 // grows with each drop
 	byHash  map[[32]byte]cachedKey
 	used    map[shoal.KeyID]use
+	seen    map[shoal.KeyID]time.Time // when a key was last used
+	// came gets a word when a key is used after a time away.
+	came chan struct{}
 }
 
 // use is what is known of a key's uses since they were last written.
@@ -80,7 +85,8 @@ type cachedKey struct {
 }
 
 func newKeyCache(d Dialect) *keyCache {
-	c := &keyCache{byHash: map[[32]byte]cachedKey{}, used: map[shoal.KeyID]use{}}
+	c := &keyCache{byHash: map[[32]byte]cachedKey{}, used: map[shoal.KeyID]use{}, seen: map[shoal.KeyID]time.Time{},
+		came: make(chan struct{}, 1)}
 	if d == Postgres {
 		c.life = keyLife
 	}
@@ -129,6 +135,16 @@ func (c *keyCache) touch(id shoal.KeyID, now time.Time) {
 	}
 	u.last = now
 	c.used[id] = u
+	if was, ok := c.seen[id]; !ok || now.Sub(was) >= away {
+		select {
+		case c.came <- struct{}{}:
+		default:
+		}
+	}
+	if len(c.seen) >= keysKept {
+		clear(c.seen)
+	}
+	c.seen[id] = now
 }
 
 // takeUses returns the uses since the last call.
@@ -200,13 +216,22 @@ func (s *Store) KeyByHash(ctx context.Context, hash [32]byte) (shoal.Key, error)
 	return k, nil
 }
 
-// keepUses writes when keys were last used, once every touchEvery and a last
-// time when ctx ends: no request waits for it.
+// keepUses writes when keys were last used: once every touchEvery, soon after
+// one was used again that had not been for long, and a last time when ctx ends.
+// No request waits for it.
 func (s *Store) keepUses(ctx context.Context) error {
 	t := time.NewTicker(touchEvery)
 	defer t.Stop()
+	var soon <-chan time.Time
 	for {
 		select {
+		case <-s.keys.came:
+			if soon == nil {
+				soon = time.After(settle) // others may come, too
+			}
+		case <-soon:
+			soon = nil
+			s.writeUses(ctx)
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
