@@ -39,3 +39,59 @@ func (c *Client) TestDelivery(ctx context.Context, channel, squid string, fields
 	}
 	return &out, nil
 }
+
+// Delivery is one event of a run on its way through one channel.
+type Delivery struct {
+	ID          string  `json:"id"`
+	Run         *string `json:"run"`
+	Squid       string  `json:"squid"`
+	Event       string  `json:"event"`
+	Channel     string  `json:"channel"`
+	Status      string  `json:"status"`
+	Held        bool    `json:"held"`
+	Target      *string `json:"target"`
+	Attempts    int     `json:"attempts"`
+	CreatedAt   Time    `json:"created_at"`
+	NextAt      *Time   `json:"next_attempt_at"`
+	DeliveredAt *Time   `json:"delivered_at"`
+	StatusCode  int     `json:"status_code"`
+	Detail      *string `json:"detail"`
+}
+
+// Deliveries lists the delivery log, newest first; an empty run, squid or
+// status does not choose.
+func (c *Client) Deliveries(ctx context.Context, run, squid, status string, w Window) (*Page[Delivery], error) {
+	q := w.values()
+	for name, v := range map[string]string{"run": run, "squid": squid, "status": status} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	var out Page[Delivery]
+	if err := c.do(ctx, http.MethodGet, "/deliveries", q, nil, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// Redeliver sends a delivery again, under its own id.
+func (c *Client) Redeliver(ctx context.Context, id string) (*Delivery, error) {
+	var out Delivery
+	if err := c.do(ctx, http.MethodPost, "/deliveries/"+url.PathEscape(id)+"/redeliver", nil, nil, &out); err != nil {
+		return nil, err
+	}
+	return &out, nil
+}
+
+// SquidDelivery returns where a squid's results go, secrets masked, and how its
+// channels do.
+func (c *Client) SquidDelivery(ctx context.Context, squid string) (map[string]any, error) {
+	var out map[string]any
+	err := c.do(ctx, http.MethodGet, "/delivery", url.Values{"squid": {squid}}, nil, &out)
+	return out, err
+}
+
+// ResumeDelivery lets a paused channel of a squid work again.
+func (c *Client) ResumeDelivery(ctx context.Context, squid, channel string) error {
+	return c.do(ctx, http.MethodPost, "/delivery/resume", url.Values{"squid": {squid}}, map[string]any{"channel": channel}, nil)
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
 	"net/http"
@@ -247,4 +248,47 @@ func TestHundredRunsAreTold(t *testing.T) {
 	if took > 5*time.Second {
 		t.Errorf("it took %s, want at most 5 s", took)
 	}
+}
+
+// TestDeliveryVerbs goes through the delivery verbs of the command line.
+func TestDeliveryVerbs(t *testing.T) {
+	t.Parallel()
+	target := site(t, fixtures.Static())
+	box := newMailbox()
+	receiver := site(t, box)
+	srv := newServer(t, t.TempDir(), "", "--allow-private-deliveries")
+	srv.start()
+	squid, err := srv.client().CreateSquid(t.Context(), "website", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := srv.client().AddTasks(t.Context(), squid.ID, []map[string]any{{"url": target + "/"}}); err != nil {
+		t.Fatal(err)
+	}
+	say := func(code int, want string, args ...string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		args = append(append([]string{"delivery"}, args...), "--server", "http://"+srv.addr, "--key", testKey)
+		if got := run(args, strings.NewReader(""), &out, &errs); got != code || !strings.Contains(out.String()+errs.String(), want) {
+			t.Errorf("shoal %s: exit %d, want %d and %q:\n%s%s", strings.Join(args, " "), got, code, want, &out, &errs)
+		}
+	}
+	say(0, "whsec_", "set", squid.ID, "webhook", "--set", "url="+receiver, "--set", `events={"run.done":true}`)
+	say(0, "Taken (200)", "test", "webhook", "--squid", squid.ID)
+	say(1, "refuses the connection", "test", "webhook", "--set", "url=http://127.0.0.1:1/")
+	say(2, "name=value", "test", "webhook", "--set", "url")
+	say(1, "--smtp-host", "test", "email", "--set", "email=me@example.com")
+	say(0, "whse****", "show", squid.ID)
+	r, err := srv.client().StartRun(t.Context(), squid.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box.await(t, r.ID, "run.done", 1)
+	id := box.of(r.ID, "run.done")[0]
+	say(0, id, "ls", "--run", r.ID)
+	say(0, "run.done by webhook", "redeliver", id)
+	box.await(t, r.ID, "run.done", 2)
+	say(0, "works again", "resume", squid.ID, "webhook")
+	say(2, "pigeon", "resume", squid.ID, "pigeon")
+	say(0, `"url": null`, "set", squid.ID, "webhook", "--off")
 }

@@ -39,6 +39,7 @@ type cli struct {
 	Run      runCmd      `cmd:"" help:"Runs on a server: start, follow, pause, resume, abort."`
 	Schedule scheduleCmd `cmd:"" help:"When squids on a server launch by themselves."`
 	Result   resultCmd   `cmd:"" help:"Results on a server."`
+	Delivery deliveryCmd `cmd:"" help:"Deliveries on a server: webhooks, e-mails, and what became of them."`
 	Account  accountCmd  `cmd:"" help:"Accounts: logged-in sessions on sites, for pages that only members see."`
 	Admin    adminCmd    `cmd:"" help:"For those who run the server: users, API keys, workspaces."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

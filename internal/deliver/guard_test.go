@@ -141,3 +141,9 @@ func listenAt(t *testing.T, address string) (net.Listener, *atomic.Int32) {
 	}()
 	return l, &n
 }
+
+// openDial dials anywhere, as with the switch.
+func openDial(t *testing.T) deliver.Dial {
+	t.Helper()
+	return safedial.New(safedial.Options{AllowPrivate: true}).DialContext
+}

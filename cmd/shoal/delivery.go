@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"shoal/client"
+)
+
+// deliveryCmd holds the verbs of deliveries.
+type deliveryCmd struct {
+	Ls        deliveryLs        `cmd:"" help:"The delivery log, newest first."`
+	Show      deliveryShow      `cmd:"" help:"Show where a squid's results go, and how each channel does."`
+	Set       deliverySet       `cmd:"" help:"Set a channel of a squid: webhook, email, slack, s3, sftp, googlesheet."`
+	Test      deliveryTest      `cmd:"" help:"Send a test message through a channel, the way a delivery goes."`
+	Redeliver deliveryRedeliver `cmd:"" help:"Send a delivery again."`
+	Resume    deliveryResume    `cmd:"" help:"Let a paused channel of a squid work again."`
+}
+
+type deliveryLs struct {
+	serverFlags
+	pageFlags
+	RunID  string `help:"Only those of this run." name:"run" placeholder:"ID"`
+	Squid  string `help:"Only those of this squid." placeholder:"ID"`
+	Status string `help:"Only those pending, delivered, failed or cancelled." placeholder:"STATUS"`
+}
+
+// Help is the long help of the verb.
+func (deliveryLs) Help() string {
+	return `Every event that was or is to be delivered, with what the other side said last:
+  shoal delivery ls --status failed
+A delivery that failed is sent again with: shoal delivery redeliver ID`
+}
+
+func (c *deliveryLs) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	p, err := api.Deliveries(ctx, c.RunID, c.Squid, c.Status, c.window())
+	if err != nil {
+		return err
+	}
+	return listing(o, c.JSON, p, []string{"ID", "EVENT", "CHANNEL", "STATUS", "TRIES", "TARGET", "DETAIL"}, func(d client.Delivery) []string {
+		status := d.Status
+		if d.Held {
+			status = "held"
+		}
+		return []string{d.ID, d.Event, d.Channel, status, fmt.Sprint(d.Attempts), orEmpty(d.Target), orEmpty(d.Detail)}
+	})
+}
+
+func orEmpty(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+type deliveryShow struct {
+	serverFlags
+	Squid string `arg:"" help:"Id of the squid."`
+}
+
+func (c *deliveryShow) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	d, err := api.SquidDelivery(ctx, c.Squid)
+	if err != nil {
+		return err
+	}
+	return printJSON(o.out, d)
+}
+
+// channelKeys are the API's names of the channels' settings.
+var channelKeys = map[string]string{
+	"webhook": "webhook_fields", "slack": "slack_fields", "s3": "s3_fields", "sftp": "ftp_fields", "googlesheet": "google_sheet_fields",
+}
+
+// assignments are settings from the command line: name=value.
+type assignments []string
+
+// fields reads them. A value that is JSON (true, 22, {"run.done": true}) counts
+// as such, every other one as text.
+func (a assignments) fields() (map[string]any, error) {
+	out := map[string]any{}
+	for _, pair := range a {
+		name, text, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, &exit{exitUsage, fmt.Errorf("--set %s: it must be name=value, such as url=https://example.com/hook", pair)}
+		}
+		var v any
+		if err := json.Unmarshal([]byte(text), &v); err != nil {
+			v = text
+		}
+		if s, ok := out[name].(map[string]any); ok && s != nil {
+			return nil, &exit{exitUsage, fmt.Errorf("--set %s: %s is given twice", pair, name)}
+		}
+		out[name] = v
+	}
+	return out, nil
+}
+
+type deliverySet struct {
+	serverFlags
+	Squid   string      `arg:"" help:"Id of the squid."`
+	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp or googlesheet." enum:"webhook,email,slack,s3,sftp,googlesheet"`
+	Set     assignments `help:"A setting of the channel; may be given several times." placeholder:"NAME=VALUE" sep:"none"`
+	Off     bool        `help:"Take the channel away."`
+}
+
+// Help is the long help of the verb.
+func (deliverySet) Help() string {
+	return `Examples:
+  shoal delivery set ID webhook --set url=https://example.com/hook --set 'events={"run.done":true,"run.error":true}'
+  shoal delivery set ID email --set email=me@example.com --set email_attachment=true
+  shoal delivery set ID slack --set url=https://hooks.slack.com/services/…
+A webhook's secret is printed once, when it is made.`
+}
+
+func (c *deliverySet) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	fields, err := c.Set.fields()
+	if err != nil {
+		return err
+	}
+	body := map[string]any{}
+	switch {
+	case c.Channel == "email" && c.Off:
+		body["notifications"] = false
+	case c.Channel == "email":
+		body = fields
+	case c.Off:
+		body[channelKeys[c.Channel]] = nil
+	default:
+		body[channelKeys[c.Channel]] = fields
+	}
+	stored, err := api.SetDelivery(ctx, c.Squid, body)
+	if err != nil {
+		return err
+	}
+	return printJSON(o.out, stored)
+}
+
+type deliveryTest struct {
+	serverFlags
+	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp or googlesheet." enum:"webhook,email,slack,s3,sftp,googlesheet"`
+	Squid   string      `help:"Test what this squid has stored; --set changes it for the test." placeholder:"ID"`
+	Set     assignments `help:"A setting of the channel; may be given several times." placeholder:"NAME=VALUE" sep:"none"`
+}
+
+// Help is the long help of the verb.
+func (deliveryTest) Help() string {
+	return `Nothing is stored. Exit code 1 when the other side did not take it.
+  shoal delivery test webhook --set url=https://example.com/hook
+  shoal delivery test webhook --squid ID`
+}
+
+func (c *deliveryTest) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	fields, err := c.Set.fields()
+	if err != nil {
+		return err
+	}
+	got, err := api.TestDelivery(ctx, c.Channel, c.Squid, fields)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		if err := printJSON(o.out, got); err != nil {
+			return err
+		}
+	} else if got.Success {
+		o.printf("Taken (%d): %s\n", got.StatusCode, got.Detail)
+	}
+	if !got.Success {
+		return &exit{exitFailed, fmt.Errorf("not taken: %s", got.Detail)}
+	}
+	return nil
+}
+
+type deliveryRedeliver struct {
+	serverFlags
+	Delivery string `arg:"" help:"Id of the delivery."`
+}
+
+func (c *deliveryRedeliver) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	d, err := api.Redeliver(ctx, c.Delivery)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(o.out, d)
+	}
+	o.printf("%s by %s is sent again. See: shoal delivery ls --squid %s\n", d.Event, d.Channel, d.Squid)
+	return nil
+}
+
+type deliveryResume struct {
+	serverFlags
+	Squid   string `arg:"" help:"Id of the squid."`
+	Channel string `arg:"" help:"The paused channel: webhook, email, slack, s3, sftp, google_sheet."`
+}
+
+func (c *deliveryResume) Run(ctx context.Context, o *output) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	if err := api.ResumeDelivery(ctx, c.Squid, c.Channel); err != nil {
+		return err
+	}
+	o.printf("%s works again; what waited is sent now.\n", c.Channel)
+	return nil
+}
