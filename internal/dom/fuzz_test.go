@@ -52,8 +52,8 @@ func explained(page string) bool {
 		return true
 	case bodyEnd.MatchString(page): // § 13.2.6.4.17: a DOCTYPE behind the body is nothing; x/net goes on in the body
 		return true
-	case strings.Contains(lower, "<table") && (strings.HasSuffix(page, "<") || strings.HasSuffix(page, "</")):
-		return true // § 13.2.6.4.10: the text of a table is in one place; x/net has the < by itself
+	case strings.HasSuffix(page, "<") || strings.HasSuffix(page, "</"):
+		return true // § 13.2.6.4.10: the text of a table is in one place; x/net has the last < by itself
 	case newlineFirst.MatchString(page): // § 13.2.6.4.7: only if it is the next token; x/net: if it is the first child
 		return true
 	}
