@@ -3,6 +3,8 @@ package runs
 import (
 	"errors"
 	"fmt"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -497,5 +499,28 @@ func TestAbortOfUploadingKeepsAnError(t *testing.T) {
 func TestAbortOfEndedIsNotFound(t *testing.T) {
 	if _, _, err := Next(states["done"], Event{On: OnAbort}, t1); !errors.Is(err, shoal.ErrRunNotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestLifecycleNamesEveryReason: docs/run-lifecycle.md has a row with a test for
+// every status and every done reason of the contract.
+func TestLifecycleNamesEveryReason(t *testing.T) {
+	text, err := os.ReadFile("../../docs/run-lifecycle.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^\\| `(\\w+)` \\|.*`Test\\w+` \\|$").FindAllSubmatch(text, -1) {
+		rows[string(m[1])] = true
+	}
+	for reason := range reasons {
+		if !rows[string(reason)] {
+			t.Errorf("no row with a test for the reason %s", reason)
+		}
+	}
+	for _, s := range []shoal.RunStatus{shoal.RunPending, shoal.RunRunning, shoal.RunPaused, shoal.RunUploading, shoal.RunDone, shoal.RunAborted, shoal.RunError} {
+		if !rows[string(s)] {
+			t.Errorf("no row with a test for the status %s", s)
+		}
 	}
 }
