@@ -164,6 +164,7 @@ func (d *doctor) home(ctx context.Context, f *homeFlags, minFree int64) {
 		d.people(ctx, i)
 		d.time(ctx, i)
 		d.queue(ctx, i)
+		d.credits(ctx, i)
 		d.files(ctx, i, f.Data)
 	}
 	d.definitions(f.Data)

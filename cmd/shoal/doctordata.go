@@ -75,6 +75,22 @@ func (d *doctor) time(ctx context.Context, i *store.Inspection) {
 	d.clocks("the database's clock", database, d.now())
 }
 
+// credits checks that every balance is what was granted less what was spent.
+func (d *doctor) credits(ctx context.Context, i *store.Inspection) {
+	off, err := i.Unbalanced(ctx)
+	if err != nil {
+		d.failed("credits", err, "")
+		return
+	}
+	for _, u := range off {
+		d.found("credits", broken, fmt.Sprintf("workspace %s has a balance of %v, and its movements and ledger make %v",
+			u.Workspace, u.Balance.Float(), u.Sum.Float()), "this is a fault of Shoal: please report it; grant or take the difference meanwhile")
+	}
+	if len(off) == 0 {
+		d.ok("credits", "every balance is the sum of its movements and its ledger")
+	}
+}
+
 // stuckAfter is how long a job that is due, or a run that works, may show no
 // progress before the doctor says so.
 const stuckAfter = 10 * time.Minute

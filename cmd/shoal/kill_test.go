@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -41,6 +42,10 @@ func underFire(t *testing.T, database string) {
 	url := site(t, target)
 	srv := newServer(t, t.TempDir(), database, "--crawlers", "testdata")
 	srv.start()
+	// The credits come in pieces, so that the run is also killed while it waits
+	// for some and while it is woken by a grant.
+	rows := float64(len(paced.Items()))
+	srv.onPlan(float64(int(rows / 10)))
 	run := srv.begin("paced", url+"/", fireSlots)
 	rng := rand.New(rand.NewPCG(1, uint64(len(database))))
 	kills := 0
@@ -54,13 +59,62 @@ func underFire(t *testing.T, database string) {
 		srv.kill()
 		kills++
 		srv.start()
+		if _, err := srv.client().GrantCredits(t.Context(), firstUser, float64(int(rows/fireKills)+1), "under fire"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if r := srv.await(run, time.Minute, func(*client.Run) bool { return true }); r.IsDone {
 		t.Fatalf("the run was done before the last kill: %+v", r)
 	}
 	r := srv.await(run, 5*time.Minute, func(r *client.Run) bool { return r.IsDone })
 	checkRun(t, srv, r, paced)
+	checkBooks(t, srv)
 	t.Logf("%d kills, %d requests for %d pages, %.1f s of execution", kills, target.Total(), firePages, r.Duration)
+}
+
+// firstUser is who the server made at its first start.
+const firstUser = "admin@localhost"
+
+// onPlan puts the workspace on a plan with so many credits.
+func (s *server) onPlan(credits float64) {
+	s.t.Helper()
+	if _, err := s.client().CreatePlan(s.t.Context(), map[string]any{"name": "limited", "credits": credits}); err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := s.client().AssignPlan(s.t.Context(), firstUser, "limited", ""); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// checkBooks has the doctor add the ledger up, and adds the movements up as
+// everybody can.
+func checkBooks(t *testing.T, srv *server) {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "admin", "doctor")
+	cmd.Env = srv.env
+	out, _ := cmd.CombinedOutput() // of its verdict on the machine nothing is asked here
+	if !bytes.Contains(out, []byte("every balance is the sum of its movements and its ledger")) {
+		t.Errorf("the doctor says:\n%s", out)
+	}
+	balance, err := srv.client().Balance(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := srv.client().CreditEntries(t.Context(), firstUser, client.Window{Page: 1, Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, e := range entries.Data {
+		sum += e.Credits
+	}
+	if sum != float64(balance.Available) || balance.Consumed > balance.Available {
+		t.Errorf("the movements add up to %v, the balance says %d, of which %d are consumed", sum, balance.Available, balance.Consumed)
+	}
 }
 
 // checkRun compares a finished run with the site's truth, row by row, and the

@@ -51,27 +51,11 @@ func Check(t testing.TB, e *Env, id shoal.RunID) {
 // entries less that of its ledger, and no limited one is below zero.
 func CheckCredits(t testing.TB, e *Env) {
 	t.Helper()
-	const books = `SELECT w.pk, CASE WHEN w.credits_available > 0 THEN w.credits_available ELSE 0 END
-			+ w.credits_rollover + w.credits_bonus - w.credits_consumed,
-		CAST((SELECT COALESCE(SUM(c.credits), 0) FROM credit_entries c WHERE c.workspace_pk = w.pk)
-			- (SELECT COALESCE(SUM(l.credits), 0) FROM ledger l WHERE l.workspace_pk = w.pk) AS BIGINT),
-		CASE WHEN w.credits_available >= 0 THEN TRUE ELSE FALSE END FROM workspaces w`
-	rows, err := e.DB.ReadDB().QueryContext(context.WithoutCancel(t.Context()), books)
+	off, err := e.Store.Unbalanced(context.WithoutCancel(t.Context()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var pk, balance, sum int64
-		var limited bool
-		if err := rows.Scan(&pk, &balance, &sum, &limited); err != nil {
-			t.Fatal(err)
-		}
-		if balance != sum || limited && balance < 0 {
-			t.Errorf("the balance of workspace %d is %d micro-credits, its entries and ledger make %d", pk, balance, sum)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
+	for _, u := range off {
+		t.Errorf("the balance of workspace %s is %d micro-credits, its entries and ledger make %d", u.Workspace, u.Balance, u.Sum)
 	}
 }
