@@ -57,10 +57,11 @@ type LauncherConfig struct {
 	Look time.Duration
 }
 
-// How many launches are read, and how many are under way, at a time.
+// How many launches are read, and how many are under way, at a time: enough
+// that they get their share of the database beside the runs that they start.
 const (
 	batchOfDue = 200
-	atOnce     = 4
+	atOnce     = 16
 )
 
 // giveUp is how long a launch that fails for a fault of the platform is tried again.
