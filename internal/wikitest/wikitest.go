@@ -231,3 +231,17 @@ func (w *Wiki) Session(t testing.TB, m Member) map[string]string {
 	}
 	return cookies
 }
+
+// Sessions are the ids of the sessions that the server knows: what is secret of
+// its cookies.
+func (w *Wiki) Sessions(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(w.dir + "/sessions/sess_*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, file := range files {
+		files[i] = strings.TrimPrefix(filepath.Base(file), "sess_")
+	}
+	return files
+}
