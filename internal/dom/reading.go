@@ -1,6 +1,8 @@
 package dom
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"unicode"
 	"unicode/utf8"
 
@@ -155,39 +157,59 @@ func (d *Document) AppendRaw(dst []byte, n NodeID) []byte {
 
 // TextLength counts the characters (code points) that AppendText would append.
 func (d *Document) TextLength(n NodeID) int {
-	count, pending := 0, 0
+	var c counter
 	for m, end := n, d.End(n); m < end; m++ {
 		e := &d.nodes[m]
-		if e.typ != TextNode {
-			if e.reading() == readsNot && m != n {
-				m = d.End(m) - 1
-			}
+		if e.typ == TextNode {
+			c.add(d.bytes(e.data))
+		} else if e.reading() == readsNot && m != n {
+			m = d.End(m) - 1
+		}
+	}
+	return c.count
+}
+
+// counter counts the characters of a text as its white space collapses.
+type counter struct{ count, pending int }
+
+func (c *counter) add(s []byte) {
+	for i := 0; i < len(s); {
+		if c.count > 0 && len(s)-i >= 8 && c.eight(binary.LittleEndian.Uint64(s[i:])) {
+			i += 8
 			continue
 		}
-		s := d.text(e.data)
-		for i := 0; i < len(s); {
-			switch asciiClass[s[i]] {
-			case 0:
-				j := i + 1
-				for j < len(s) && asciiClass[s[j]] == 0 {
-					j++
-				}
-				count += pending + j - i
-				pending = 0
-				i = j
-			case 1:
-				pending = min(count, 1)
-				i++
-			default:
-				r, size := utf8.DecodeRuneInString(s[i:])
-				if i += size; unicode.IsSpace(r) {
-					pending = min(count, 1)
-				} else {
-					count += pending + 1
-					pending = 0
-				}
+		switch asciiClass[s[i]] {
+		case 0:
+			c.count += c.pending + 1
+			c.pending = 0
+			i++
+		case 1:
+			c.pending = min(c.count, 1)
+			i++
+		default:
+			r, size := utf8.DecodeRune(s[i:])
+			if i += size; unicode.IsSpace(r) {
+				c.pending = min(c.count, 1)
+			} else {
+				c.count += c.pending + 1
+				c.pending = 0
 			}
 		}
 	}
-	return count
+}
+
+// eight counts eight characters at once; false: not all of them are ASCII.
+// Each byte of the words below says by its high bit whether its character is
+// white space: 0x20, or from 9 to 13.
+func (c *counter) eight(x uint64) bool {
+	const low, high = 0x0101010101010101, 0x8080808080808080
+	if x&high != 0 {
+		return false
+	}
+	space := ^((x ^ 0x20*low) + 0x7f*low) & high
+	space |= (x + (0x80-9)*low) &^ (x + (0x80-14)*low) & high
+	first := ^space & (space<<8 | uint64(c.pending)<<7) & high // letters behind white space
+	c.count += 8 - bits.OnesCount64(space) + bits.OnesCount64(first)
+	c.pending = int(space >> 63)
+	return true
 }

@@ -2,6 +2,7 @@ package dom
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode"
@@ -168,5 +169,26 @@ func TestBuilder(t *testing.T) {
 	}
 	if (Node{}).IsElement() || (Node{}).Parent().Exists() || (Node{}).Is(atom.A) || !rss.Is(d.Lookup("rss")) {
 		t.Error("what is none is something")
+	}
+}
+
+// Characters are counted eight at a time where they can be: for texts of every
+// kind that is the length of the text.
+func TestTextLength(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 5))
+	for range 3000 {
+		var d Document
+		b := NewBuilder(&d, false)
+		for range 1 + r.IntN(4) {
+			text := make([]rune, r.IntN(40))
+			for i := range text {
+				text[i] = []rune{rune(1 + r.IntN(126)), ' ', '\n', 'x', '\u00a0', 'é', '\u2003', 0x1F600}[min(r.IntN(12), 7)]
+			}
+			b.Text(string(text))
+		}
+		text := d.AppendText(nil, Root)
+		if got, want := d.TextLength(Root), utf8.RuneCount(text); got != want {
+			t.Fatalf("length %d of %q, want %d", got, text, want)
+		}
 	}
 }

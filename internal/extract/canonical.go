@@ -53,17 +53,21 @@ func canonicalAlready(s string) bool {
 	if slash <= 0 || len(s) > maxURL {
 		return false
 	}
-	for i := range slash {
-		if c := rest[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+	host := rest[:slash]
+	if colon := strings.IndexByte(host, ':'); colon > 0 {
+		port := host[colon+1:]
+		if host = host[:colon]; port == "" || !digits.all(port) || port == "80" || port == "443" {
 			return false
 		}
 	}
-	p := rest[slash:]
-	return !strings.HasPrefix(rest, "xn--") && !strings.Contains(rest[:slash], "..") && rest[0] != '.' && rest[slash-1] != '.' &&
-		plainPath.all(p) && clean(p) && punycodeFree(rest[:slash])
+	return hostBytesLower.all(host) && host[0] != '.' && host[len(host)-1] != '.' && !strings.Contains(host, "..") &&
+		!strings.Contains(host, "xn--") && plainPath.all(rest[slash:]) && clean(rest[slash:])
 }
 
-func punycodeFree(host string) bool { return !strings.Contains(host, "xn--") }
+var (
+	digits         = set("0123456789")
+	hostBytesLower = set("abcdefghijklmnopqrstuvwxyz0123456789-.")
+)
 
 // plainPath are the bytes that a path without parameters needs.
 var plainPath = set(alphanumeric + "-_.~/+,=:@&$!'()*")

@@ -74,11 +74,24 @@ func clean(path string) bool {
 // trim removes what HTML ignores in a URL: white space around it and line
 // breaks and tabs within.
 func trim(ref string) string {
+	if spaceless(ref) {
+		return ref
+	}
 	ref = strings.Trim(ref, " \t\n\f\r")
 	if strings.ContainsAny(ref, "\t\n\r") {
 		ref = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(ref)
 	}
 	return ref
+}
+
+// spaceless reports whether a reference has no byte that trim could remove.
+func spaceless(ref string) bool {
+	for i := range len(ref) {
+		if ref[i] <= ' ' {
+			return false
+		}
+	}
+	return true
 }
 
 // resolve returns the absolute form of ref, a trimmed reference without

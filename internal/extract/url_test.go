@@ -193,3 +193,16 @@ func TestTrap(t *testing.T) {
 		}
 	}
 }
+
+// The shortcut for URLs that are canonical already says what the long way says,
+// ports included.
+func TestCanonicalShortcut(t *testing.T) {
+	for _, raw := range []string{"http://h:8080/a", "http://127.0.0.1:80/", "https://h:443/x", "http://h:443/x", "https://h:80/x", "http://h:/x", "http://h:08/x",
+		"http://h:99999999/x", "http://h:1:2/x", "http://:80/x", "http://a..b:8/x", "http://.a:8/x", "http://a.:8/x", "http://xn--bcher-kva.example:8/x", "http://H:8/x"} {
+		got, ok := Canonical(raw)
+		long, longOK := Canonical(strings.Replace(raw, "http", "HTTP", 1)) // no shortcut for this form
+		if got != long || ok != longOK {
+			t.Errorf("Canonical(%q) = %q, %v; the long way gives %q, %v", raw, got, ok, long, longOK)
+		}
+	}
+}
