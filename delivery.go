@@ -23,6 +23,12 @@ const (
 // written.
 var Channels = []Channel{ChannelWebhook, ChannelEmail, ChannelSlack, ChannelS3, ChannelSFTP, ChannelSheet, ChannelDatabase}
 
+// Files reports whether the channel brings the run's file, and so has nothing
+// to do when there is none.
+func (c Channel) Files() bool {
+	return c == ChannelS3 || c == ChannelSFTP || c == ChannelSheet || c == ChannelDatabase
+}
+
 // RunEvent names a change of a run that is told to the outside.
 type RunEvent string
 

@@ -40,7 +40,7 @@ func readSFTP(f *fields) map[string]any {
 	if h := f.text("host"); f.err == nil && (strings.ContainsAny(h, "/ @") || h == "") {
 		f.bad("host", "%shost is %q; it must be a host name or address alone", f.path, clip(h, 80))
 	}
-	for _, name := range []string{"password", "private_key"} {
+	for _, name := range []string{"password", "private_key", "host_key"} {
 		if v := f.text(name); v != "" {
 			out[name] = v
 		}

@@ -69,6 +69,8 @@ func New(o Options) *Service {
 		shoal.ChannelWebhook: &webhook{dial: o.Dial, userAgent: o.UserAgent, now: o.Now},
 		shoal.ChannelSlack:   &slack{dial: o.Dial, userAgent: o.UserAgent, link: o.Link},
 		shoal.ChannelEmail:   &email{dial: o.Dial, server: o.Mail, link: o.Link, files: found},
+		shoal.ChannelS3:      &bucket{dial: o.Dial, files: found},
+		shoal.ChannelSFTP:    &server{dial: o.Dial, files: found},
 	}
 	return s
 }

@@ -99,7 +99,10 @@ func (s *Service) attempt(ctx context.Context, w *shoal.DeliveryWork) (answer An
 		return Answer{Detail: "The channel was taken away or switched off before this was sent"}, false
 	}
 	sender := s.senders[w.Channel]
-	if sender == nil || p == nil {
+	if sender == nil {
+		return Answer{Detail: "This version does not send to this kind of channel yet", final: true}, true
+	}
+	if p == nil {
 		return Answer{Detail: "The settings of the channel cannot be opened: they were sealed with another secret key. Set them again", final: true}, true
 	}
 	ctx, lost := context.WithCancel(ctx)

@@ -35,6 +35,9 @@ func (s *Store) addDeliveries(ctx context.Context, tx *sql.Tx, row *runRow) erro
 		Unique: row.UniqueResults, Exported: row.ExportDone, Seconds: row.Active.Seconds(),
 	}
 	for _, c := range config.Wanted(event, notify) {
+		if c.Files() && !row.ExportDone {
+			continue
+		}
 		if err := s.addDelivery(ctx, tx, row.workspacePK, row.SquidPK, row.PK, row.EventSeq, event, c, payload); err != nil {
 			return err
 		}

@@ -1,0 +1,131 @@
+package deliver
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"shoal"
+)
+
+const (
+	// partSize is how much of a file is in memory at a time; S3 takes 10,000
+	// parts, which makes 80 GB.
+	partSize = 8 << 20
+	// slowest is the pace in bytes a second below which an upload is given up.
+	slowest = 50 << 10
+)
+
+// bucket puts a run's file into a bucket of S3 or what speaks its protocol.
+type bucket struct {
+	dial  Dial
+	files *files
+}
+
+// bucketConfig is the channel's config.
+type bucketConfig struct {
+	Bucket     string `json:"bucket"`
+	TargetPath string `json:"target_path"`
+	AccessKey  string `json:"aws_access_key"`
+	SecretKey  string `json:"aws_secret_key"`
+	Endpoint   string `json:"endpoint"` // empty: Amazon's
+	Region     string `json:"region"`
+}
+
+func (b *bucket) send(ctx context.Context, p *parcel) Answer {
+	var c bucketConfig
+	if err := p.read(&c); err != nil {
+		return Answer{Detail: err.Error(), final: true}
+	}
+	transport := newTransport(b.dial)
+	transport.DisableKeepAlives, transport.ResponseHeaderTimeout = false, time.Minute
+	defer transport.CloseIdleConnections()
+	client, host, err := c.client(transport)
+	if err != nil {
+		return Answer{Target: c.Bucket, Detail: "The settings of the bucket: " + err.Error(), final: true}
+	}
+	if p.delivery.Event == shoal.EventTest {
+		key := strings.TrimPrefix(strings.TrimSuffix(placed(c.TargetPath, p.delivery), "/")+"/shoal-test.txt", "/")
+		a := c.put(ctx, client, host, key, strings.NewReader(testText), int64(len(testText)))
+		if a.OK {
+			// That it may not be deleted is no failure: deliveries delete nothing.
+			client.RemoveObject(ctx, c.Bucket, key, minio.RemoveObjectOptions{})
+		}
+		return a
+	}
+	file, err := b.files.open(ctx, p.delivery.RunID)
+	if err != nil {
+		return Answer{Target: c.Bucket, Detail: err.Error()}
+	}
+	defer file.Close()
+	return c.put(ctx, client, host, placed(c.TargetPath, p.delivery), file, file.Size)
+}
+
+// testText is the content of a test file.
+const testText = "This is a test of a delivery by Shoal. The file may be deleted.\n"
+
+// client returns a client of the bucket's server, and the server's name.
+func (c *bucketConfig) client(transport http.RoundTripper) (*minio.Client, string, error) {
+	endpoint, secure := "s3.amazonaws.com", true
+	if c.Endpoint != "" {
+		u, err := url.Parse(c.Endpoint)
+		if err != nil || u.Host == "" {
+			return nil, "", fmt.Errorf("the endpoint is no http or https address")
+		}
+		endpoint, secure = u.Host, u.Scheme == "https"
+	}
+	kind := credentials.SignatureV4
+	if c.AccessKey == "" {
+		kind = credentials.SignatureAnonymous
+	}
+	client, err := minio.New(endpoint, &minio.Options{
+		Creds: credentials.NewStatic(c.AccessKey, c.SecretKey, "", kind), Secure: secure, Transport: transport, Region: c.Region, MaxRetries: 1,
+	})
+	return client, endpoint, err
+}
+
+// put uploads the file, in parts if it is large. The object appears whole or
+// not at all, and a repeat replaces it.
+func (c *bucketConfig) put(ctx context.Context, client *minio.Client, host, key string, file io.Reader, size int64) Answer {
+	within := 2*time.Minute + time.Duration(size/slowest)*time.Second
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	a := Answer{Target: c.Bucket + "/" + key}
+	_, err := client.PutObject(ctx, c.Bucket, key, file, size, minio.PutObjectOptions{ContentType: "text/csv; charset=utf-8", PartSize: partSize, NumThreads: 1})
+	if err == nil {
+		a.OK, a.Status, a.Detail = true, http.StatusOK, fmt.Sprintf("%s bytes are in the bucket", grouped(size))
+		return a
+	}
+	said := minio.ToErrorResponse(err)
+	if strings.Contains(err.Error(), "Connection closed by foreign host") { // the library's word for an EOF
+		err = io.ErrUnexpectedEOF
+	}
+	if said.StatusCode == 0 || said.Code == "" {
+		a.Detail = explain(err, host, within)
+		return a
+	}
+	a.Status = said.StatusCode
+	a.Detail = fmt.Sprintf("%s answered %d %s: %s", host, said.StatusCode, said.Code, clip(said.Message, maxDetail))
+	return a
+}
+
+// placed is where a run's file goes: the path with its words in braces
+// replaced. Without a file's name at its end it is a directory. The words are
+// {squid}, {run}, {date} and {time}, of the event, so that a repeat has the same.
+func placed(path string, d *shoal.Delivery) string {
+	at := d.CreatedAt.UTC()
+	path = strings.NewReplacer(
+		"{squid}", slug(d.Payload.SquidName), "{run}", string(d.RunID), "{date}", at.Format("2006-01-02"), "{time}", at.Format("150405"),
+	).Replace(strings.Trim(path, "/"))
+	if last := path[strings.LastIndexByte(path, '/')+1:]; path != "" && strings.Contains(last, ".") || d.Event == shoal.EventTest {
+		return path
+	}
+	return strings.TrimPrefix(path+"/"+fileName(d), "/")
+}

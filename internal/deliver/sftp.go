@@ -1,0 +1,278 @@
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pkg/sftp"
+	"golang.org/x/crypto/ssh"
+
+	"shoal"
+)
+
+// stall is how long an SSH server may be silent while something is wanted of it.
+const stall = time.Minute
+
+// server puts a run's file on an SSH server.
+type server struct {
+	dial  Dial
+	files *files
+}
+
+// serverConfig is the channel's config.
+type serverConfig struct {
+	Host       string `json:"host"`
+	Port       int    `json:"port"`
+	Username   string `json:"username"`
+	Password   string `json:"password"`
+	PrivateKey string `json:"private_key"`
+	Directory  string `json:"directory"`
+	// HostKey is the server's public key as in authorized_keys; the first one
+	// seen is stored.
+	HostKey string `json:"host_key"`
+}
+
+func (s *server) send(ctx context.Context, p *parcel) Answer {
+	var c serverConfig
+	if err := p.read(&c); err != nil {
+		return Answer{Detail: err.Error(), final: true}
+	}
+	a := Answer{Target: c.Host}
+	auth, err := c.auth()
+	if err != nil {
+		a.Detail, a.final = err.Error(), true
+		return a
+	}
+	seen := c.HostKey
+	client, err := s.connect(ctx, &c, auth, &seen)
+	if err != nil {
+		a.Detail = c.explain(err)
+		return a
+	}
+	defer client.Close()
+	a.Target, err = s.put(ctx, client, &c, p.delivery)
+	if err != nil {
+		a.Detail = c.explain(err)
+		return a
+	}
+	a.OK, a.Detail = true, "The file is on the server"
+	if seen != c.HostKey {
+		a.learned = withHostKey(p.config, seen)
+	}
+	return a
+}
+
+// auth are the ways to log in.
+func (c *serverConfig) auth() ([]ssh.AuthMethod, error) {
+	var ways []ssh.AuthMethod
+	if c.PrivateKey != "" {
+		key, err := ssh.ParsePrivateKey([]byte(c.PrivateKey))
+		if missing, ok := errors.AsType[*ssh.PassphraseMissingError](err); ok && missing != nil {
+			return nil, errors.New("the private key has a passphrase: give one without")
+		}
+		if err != nil {
+			return nil, errors.New("the private key cannot be read: give it in PEM or OpenSSH form, from its first line to its last")
+		}
+		ways = append(ways, ssh.PublicKeys(key))
+	}
+	if c.Password != "" {
+		ways = append(ways, ssh.Password(c.Password), ssh.KeyboardInteractive(func(_, _ string, questions []string, _ []bool) ([]string, error) {
+			answers := make([]string, len(questions))
+			for i := range answers {
+				answers[i] = c.Password
+			}
+			return answers, nil
+		}))
+	}
+	return ways, nil
+}
+
+// hostKeyError says that the server is not the one that was seen before.
+type hostKeyError struct{ seen, pinned string }
+
+func (e *hostKeyError) Error() string {
+	return fmt.Sprintf("the server's key is %s and was %s before. If it was changed on purpose, set the delivery anew; if not, somebody may stand in between", e.seen, e.pinned)
+}
+
+// connect opens an SFTP session. seen becomes the server's key; one that is
+// known must match.
+func (s *server) connect(ctx context.Context, c *serverConfig, auth []ssh.AuthMethod, seen *string) (*session, error) {
+	address := net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
+	conn, err := s.dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	// The end of ctx ends whatever the session waits for.
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	config := &ssh.ClientConfig{User: c.Username, Auth: auth, ClientVersion: "SSH-2.0-Shoal",
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error { return pin(c.HostKey, key, seen) }}
+	if known, _, _, _, err := ssh.ParseAuthorizedKey([]byte(c.HostKey)); err == nil {
+		config.HostKeyAlgorithms = algorithms(known.Type())
+	}
+	shell, chans, reqs, err := ssh.NewClientConn(&patient{conn}, address, config)
+	if err != nil {
+		stop()
+		return nil, errors.Join(err, conn.Close())
+	}
+	client := ssh.NewClient(shell, chans, reqs)
+	files, err := sftp.NewClient(client)
+	if err != nil {
+		stop()
+		return nil, errors.Join(fmt.Errorf("the server offers no SFTP: %w", err), client.Close())
+	}
+	return &session{files, client, stop}, nil
+}
+
+// pin accepts the key that is known, or the first.
+func pin(known string, key ssh.PublicKey, seen *string) error {
+	*seen = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key)))
+	if known == "" || *seen == strings.Join(strings.Fields(known)[:min(2, len(strings.Fields(known)))], " ") {
+		return nil
+	}
+	old := "another"
+	if k, _, _, _, err := ssh.ParseAuthorizedKey([]byte(known)); err == nil {
+		old = ssh.FingerprintSHA256(k)
+	}
+	return &hostKeyError{ssh.FingerprintSHA256(key), old}
+}
+
+// algorithms are those of the pinned key's kind: a server with several keys is
+// asked for the one that is known.
+func algorithms(kind string) []string {
+	if kind == ssh.KeyAlgoRSA {
+		return []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
+	}
+	return []string{kind}
+}
+
+// session is an SFTP session on a connection of its own.
+type session struct {
+	*sftp.Client
+	shell *ssh.Client
+	stop  func() bool
+}
+
+func (s *session) Close() {
+	s.stop()
+	s.Client.Close()
+	s.shell.Close()
+}
+
+// patient gives every read and write of a connection its own time.
+type patient struct{ net.Conn }
+
+func (c *patient) Read(b []byte) (int, error) {
+	if err := c.SetReadDeadline(time.Now().Add(stall)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+func (c *patient) Write(b []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(stall)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+// put writes the file beside its place and renames it, so that who looks into
+// the directory never sees half of it. A repeat replaces it.
+func (s *server) put(ctx context.Context, client *session, c *serverConfig, d *shoal.Delivery) (where string, err error) {
+	var from io.Reader = strings.NewReader(testText)
+	size := int64(len(testText))
+	name := path.Join(orDot(c.Directory), fileName(d))
+	if d.Event == shoal.EventTest {
+		name = path.Join(orDot(c.Directory), "shoal-test.txt")
+	} else {
+		file, err := s.files.open(ctx, d.RunID)
+		if err != nil {
+			return c.Host, err
+		}
+		defer file.Close()
+		from, size = file, file.Size
+	}
+	where = c.Host + ":" + name
+	if err := client.MkdirAll(path.Dir(name)); err != nil {
+		return where, fmt.Errorf("make the directory %s: %w", path.Dir(name), err)
+	}
+	if err := upload(client, name+".part", from, size); err != nil {
+		return where, err
+	}
+	if err := replace(client, name+".part", name); err != nil {
+		return where, fmt.Errorf("rename %s.part: %w", name, err)
+	}
+	if d.Event == shoal.EventTest {
+		client.Remove(name) // that it may not is no failure: deliveries remove nothing
+	}
+	return where, nil
+}
+
+func orDot(directory string) string {
+	if directory == "" {
+		return "."
+	}
+	return directory
+}
+
+// upload writes a file and makes sure that all of it arrived.
+func upload(client *session, name string, from io.Reader, size int64) (err error) {
+	f, err := client.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", name, err)
+	}
+	_, err = f.ReadFrom(from)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
+	}
+	info, err := client.Stat(name)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", name, err)
+	}
+	if info.Size() != size {
+		return fmt.Errorf("%s has %d bytes on the server, and %d were sent: its disk may be full", name, info.Size(), size)
+	}
+	return nil
+}
+
+// replace renames over what is there, also on servers that know only the plain rename.
+func replace(client *session, from, to string) error {
+	if err := client.PosixRename(from, to); err == nil {
+		return nil
+	}
+	client.Remove(to) // it need not be there
+	return client.Rename(from, to)
+}
+
+// explain says what the server said.
+func (c *serverConfig) explain(err error) string {
+	if e, ok := errors.AsType[*hostKeyError](err); ok {
+		return e.Error()
+	}
+	if strings.Contains(err.Error(), "unable to authenticate") {
+		return c.Host + " does not accept the user name with this password or key"
+	}
+	return explain(err, c.Host, stall)
+}
+
+// withHostKey returns the config with the server's key.
+func withHostKey(config []byte, key string) []byte {
+	var m map[string]any
+	if json.Unmarshal(config, &m) != nil {
+		return nil
+	}
+	m["host_key"] = key
+	out, err := json.Marshal(m)
+	if err != nil {
+		return nil
+	}
+	return out
+}
