@@ -26,7 +26,7 @@ var pieces = strings.Split(`<a>|</a>|<a href=x>|<b>|</b>|<i>|</i>|<i id=1>|<nobr
 
 var newlineFirst = regexp.MustCompile(`(?is)<(pre|listing|textarea).*(\n|&#0*1[03]|&#x0*[ad]|&newline)`)
 
-var wellFormed = regexp.MustCompile(`<!doctype\s+html(\s+public\s+"[^">&]*"(\s+"[^">&]*")?|\s+system\s+"[^">&]*")?\s*>`)
+var wellFormed = regexp.MustCompile(`<!doctype\s+html(\s+public\s+"[^">&\x00]*"(\s+"[^">&\x00]*")?|\s+system\s+"[^">&\x00]*")?\s*>`)
 
 var bodyEnd = regexp.MustCompile(`(?is)</(body|html).*<!doctype`)
 

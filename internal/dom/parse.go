@@ -78,9 +78,21 @@ func (d *Document) Parse(buf []byte, opts Options) error {
 	return nil
 }
 
-// Reset empties the document and keeps its memory, so that it holds the input
-// no longer.
+// keptNodes and keptText bound the memory that a document keeps: 5 MiB of
+// nodes and 4 of text, more than nearly every page has.
+const (
+	keptNodes = 1 << 17
+	keptText  = 4 << 20
+)
+
+// Reset empties the document, so that it holds the input no longer, and keeps
+// its memory unless a huge page has made that large.
 func (d *Document) Reset() {
+	if cap(d.nodes) > keptNodes || cap(d.attrs) > keptNodes || cap(d.arena) > keptText ||
+		d.parser != nil && cap(d.parser.repairs) > keptText {
+		*d = Document{}
+		return
+	}
 	d.nodes, d.attrs, d.arena, d.src = d.nodes[:0], d.attrs[:0], d.arena[:0], nil
 	d.names.reset()
 	d.Quirks, d.XML, d.Truncated, d.scripting = false, false, "", false
