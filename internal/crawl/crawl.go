@@ -78,6 +78,11 @@ func (c *Crawl) DoAs(ctx context.Context, t *Task, w *shoal.Work, account *fetch
 	if err != nil {
 		c.failed(ctx, &s, t, w, req, began, err)
 	} else {
+		if account != nil {
+			// The session's cookies are nothing that a definition may turn into rows.
+			resp.Header = resp.Header.Clone()
+			resp.Header.Del("Set-Cookie")
+		}
 		c.read(&s, t, w, req, resp)
 		resp.Release()
 	}
