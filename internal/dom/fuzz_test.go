@@ -93,6 +93,8 @@ func FuzzPieces(f *testing.F) {
 }
 
 func FuzzParse(f *testing.F) {
+	f.Add("<script><!--script </script x")    // was read as a script in a script
+	f.Add("<script><!---/script > </script>") // was read as its end
 	files, _ := filepath.Glob(filepath.Join(suite(f), "html5lib-tests", "tree-construction", "*.dat"))
 	for _, file := range files {
 		for _, c := range readTreeCases(f, file) {

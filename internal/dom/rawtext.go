@@ -74,7 +74,7 @@ func (p *parser) decoded(i, j int) span {
 // following: an appropriate end tag, followed by space, / or >).
 func endTagAt(src []byte, i int, name string) bool {
 	after := i + 2 + len(name)
-	return after < len(src) && src[i+1] == '/' && hasPrefixFold(src[i+2:], name) && class[src[after]]&endsTag != 0
+	return after < len(src) && src[i] == '<' && src[i+1] == '/' && hasPrefixFold(src[i+2:], name) && class[src[after]]&endsTag != 0
 }
 
 func (p *parser) rawEnd(i int) int {
@@ -120,7 +120,7 @@ func (p *parser) scriptEnd(i int) int {
 		case in == plain && bytes.HasPrefix(rest, []byte("<!--")):
 			in = escaped
 			i++ // <!--> is whole: its dashes are the ones that end it
-		case in == escaped && len(rest) > 7 && hasPrefixFold(rest[1:], "script") && class[rest[7]]&endsTag != 0:
+		case in == escaped && len(rest) > 7 && rest[0] == '<' && hasPrefixFold(rest[1:], "script") && class[rest[7]]&endsTag != 0:
 			in = doubleEscaped
 		case in != plain && bytes.HasPrefix(rest, []byte("-->")):
 			in = plain
