@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"shoal/internal/dom/atom"
 )
@@ -254,14 +253,10 @@ func TestSelectorBombs(t *testing.T) {
 		}
 		var f Finder
 		f.Reset(doc)
-		begin := time.Now()
+		f.left = 30_000_000 // a tenth of what a page may take
 		whole := f.Find(set, Root, new(Matches))
-		if c.whole && !whole {
-			t.Errorf("%.60s did not come to its end", c.source)
+		if whole != c.whole {
+			t.Errorf("%.60s: it came to its end: %v, want %v; steps left: %d", c.source, whole, c.whole, f.left)
 		}
-		if took := time.Since(begin); took > 20*time.Second {
-			t.Errorf("%.60s took %v", c.source, took)
-		}
-		t.Logf("%-40.40s %8d steps, %v", c.source, maxSteps-f.left, time.Since(begin).Round(time.Millisecond))
 	}
 }

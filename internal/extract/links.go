@@ -27,7 +27,8 @@ type link struct {
 // links are the references of one page.
 type links struct {
 	resolver *resolver
-	page     site
+	pageURL  string
+	page     site // of pageURL, once it was asked for
 	byRef    map[string]int32
 	list     []link
 	beyond   link // what references past maxRefs get: no link
@@ -35,7 +36,7 @@ type links struct {
 
 func (l *links) reset(r *resolver, pageURL string) {
 	l.resolver = r
-	l.page = newSite(pageURL)
+	l.pageURL, l.page = pageURL, site{}
 	l.list = l.list[:0]
 	if len(l.byRef) > 20_000 {
 		l.byRef, l.list = nil, nil // one huge page must not cost memory for ever
@@ -44,6 +45,14 @@ func (l *links) reset(r *resolver, pageURL string) {
 		l.byRef = map[string]int32{}
 	}
 	clear(l.byRef)
+}
+
+// here reports whether a canonical URL is on the page's host.
+func (l *links) here(canonical string) bool {
+	if l.page.origin == "" {
+		l.page = newSite(l.pageURL)
+	}
+	return l.page.sameHost(canonical)
 }
 
 // get returns the link that a trimmed reference without fragment makes. The

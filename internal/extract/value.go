@@ -82,7 +82,7 @@ func (r *reader) link(f *fieldPlan, ref string) bool {
 		return r.appendURL(k.abs, fragment)
 	}
 	canonical := k.canon()
-	if canonical == "" || r.links.page.sameHost(canonical) != (f.Keep == crawler.KeepInternal) {
+	if canonical == "" || r.links.here(canonical) != (f.Keep == crawler.KeepInternal) {
 		return false
 	}
 	r.values = appendString(r.values, canonical)
