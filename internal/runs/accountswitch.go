@@ -217,16 +217,17 @@ func markOf(a *account, trouble accountTrouble, now time.Time) shoal.AccountMark
 // watchAccounts looks what became of the accounts that this process's runs work
 // with: whether they were unlinked, marked or given new cookies or limits.
 func (s *Service) watchAccounts(ctx context.Context) error {
+	var errs []error // one run's are not the others'
 	for _, ses := range s.sessions.all() {
 		a := ses.account.Load()
 		if !ses.ready.Load() || a == nil || ses.draining() {
 			continue
 		}
 		if err := s.watchAccount(ctx, ses, a); err != nil {
-			return err
+			errs = append(errs, fmt.Errorf("run %s: %w", ses.id, err))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (s *Service) watchAccount(ctx context.Context, ses *session, a *account) error {

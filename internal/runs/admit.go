@@ -158,24 +158,46 @@ func (s *Service) admit(ctx context.Context, r *shoal.Run, actor string, e Event
 }
 
 // wakeDue lets runs go on whose time has come, or whose cause somebody removed.
+// One that cannot be looked at (its crawler's definition cannot be read, say)
+// is in nobody's way: it is looked at again later.
 func (s *Service) wakeDue(ctx context.Context) error {
-	if err := s.wakeRepaired(ctx); err != nil {
-		return err
-	}
+	errs := []error{s.wakeRepaired(ctx)}
 	for {
 		due, err := s.store.RunsToWake(ctx, s.now(), wakeBatch)
 		if err != nil {
-			return err
+			return errors.Join(append(errs, err)...)
 		}
 		for i := range due {
-			if err := s.wakeOne(ctx, &due[i]); err != nil {
-				return err
+			err := s.wakeOne(ctx, &due[i])
+			if err == nil {
+				continue
+			}
+			s.log.Error("a paused run cannot be woken", "run", due[i].ID, "err", err)
+			if err := s.wakeLater(ctx, due[i].ID); err != nil {
+				return errors.Join(append(errs, err)...)
 			}
 		}
 		if len(due) < wakeBatch {
-			return nil
+			return errors.Join(errs...)
 		}
 	}
+}
+
+// wakeAgain is when a run is looked at again that could not be.
+const wakeAgain = time.Minute
+
+// wakeLater puts the wake-up of a run off that could not be looked at.
+func (s *Service) wakeLater(ctx context.Context, id shoal.RunID) error {
+	_, err := s.store.ChangeRun(ctx, id, engineActor, func(r *shoal.Run, now time.Time) (shoal.Effects, error) {
+		if r.Status == shoal.RunPaused && !r.WakeAt.IsZero() && !r.WakeAt.After(now) {
+			r.WakeAt = now.Add(wakeAgain)
+		}
+		return 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("put the wake-up of run %s off: %w", id, err)
+	}
+	return nil
 }
 
 // wakeBatch is how many paused runs are looked at in one go.
@@ -197,21 +219,20 @@ func (s *Service) wakeRepaired(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error // one crawler's are not the others'
 	for _, p := range waiting {
 		c, err := s.engine.State(ctx, p.Workspace, p.Crawler)
-		if err != nil {
-			return err
-		}
-		if c.Maintenance {
+		if err != nil || c.Maintenance {
+			errs = append(errs, err)
 			continue
 		}
 		err = s.store.WakeRuns(ctx, shoal.WakeCause{
 			Reasons: []shoal.DoneReason{shoal.ReasonModuleMaintenance}, Workspace: p.Workspace, Crawler: p.Crawler})
 		if err != nil {
-			return err
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // obeySwitches holds or ends a running run whose squid or crawler was switched

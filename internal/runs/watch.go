@@ -23,24 +23,29 @@ func (s *Service) heartbeat(ctx context.Context) error {
 	if _, err := s.store.RenewLeases(ctx, s.config.Owner, s.config.LeaseTTL); err != nil {
 		return err
 	}
+	var errs []error // one run's are not the others'
 	for _, ses := range all {
-		r, err := s.store.RunByID(ctx, ses.id)
-		if errors.Is(err, shoal.ErrRunNotFound) {
-			ses.kill()
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		s.obey(&r)
-		if r.Status == shoal.RunRunning && ses.ready.Load() {
-			s.refresh(ctx, ses, &r)
-			if err := s.obeySwitches(ctx, ses, &r); err != nil {
-				return err
-			}
-		}
+		errs = append(errs, s.look(ctx, ses))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// look makes a session obey what became of its run.
+func (s *Service) look(ctx context.Context, ses *session) error {
+	r, err := s.store.RunByID(ctx, ses.id)
+	if errors.Is(err, shoal.ErrRunNotFound) {
+		ses.kill()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.obey(&r)
+	if r.Status != shoal.RunRunning || !ses.ready.Load() {
+		return nil
+	}
+	s.refresh(ctx, ses, &r)
+	return s.obeySwitches(ctx, ses, &r)
 }
 
 // refresh looks at what other processes did for the run, and at the cap on time,

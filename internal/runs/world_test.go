@@ -50,9 +50,15 @@ pages:
         title: {select: title}
 `
 
+// unreadable is a crawler whose stored definition this version does not accept.
+const unreadable shoal.CrawlerID = "00000000000000000000000000000bad"
+
 type catalogue struct{ program *crawler.Program }
 
-func (c catalogue) Lookup(context.Context, shoal.WorkspaceID, string) (*crawler.Program, error) {
+func (c catalogue) Lookup(_ context.Context, _ shoal.WorkspaceID, idOrSlug string) (*crawler.Program, error) {
+	if idOrSlug == string(unreadable) {
+		return nil, shoal.Invalid("CrawlerInvalid", "definition", "the stored definition has a field that is none")
+	}
 	return c.program, nil
 }
 

@@ -242,6 +242,46 @@ func TestSlotsAreCountedExactly(t *testing.T) {
 	})
 }
 
+// A run that is woken for slots and takes none lets the next have them.
+func TestSlotsThatAreNotTakenWakeTheNext(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
+		e.Plan(t, shoal.Plan{Credits: -1, Slots: 1})
+		start := func() shoal.Run {
+			r, err := e.Store.CreateRun(t.Context(), shoal.NewRun{ID: shoal.NewID[shoal.RunID](), WorkspaceID: e.Workspace, SquidID: e.Squid(t, 1),
+				Origin: shoal.OriginSchedule, Settings: shoal.RunSettings{Concurrency: 1}, Begin: gated,
+				Version: shoal.CrawlerVersion{CrawlerID: storetest.CrawlerID, Slug: "website", Version: 1, Digest: "d"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		become := func(r shoal.Run, status shoal.RunStatus, reason shoal.DoneReason) {
+			t.Helper()
+			_, err := e.Store.ChangeRun(t.Context(), r.ID, "test", func(r *shoal.Run, now time.Time) (shoal.Effects, error) {
+				r.Status, r.DoneReason, r.WakeAt = status, reason, time.Time{}
+				return 0, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		woken := func(want shoal.Run) {
+			t.Helper()
+			due, err := e.Store.RunsToWake(t.Context(), time.Now().Add(time.Minute), 10)
+			if err != nil || len(due) != 1 || due[0].ID != want.ID {
+				t.Fatalf("%d runs are woken, %v; want %s alone", len(due), err, want.ID)
+			}
+		}
+		works, first, second, third := start(), start(), start(), start()
+		become(works, shoal.RunAborted, shoal.ReasonAborted)
+		woken(first)
+		become(first, shoal.RunPaused, shoal.ReasonModuleMaintenance)
+		woken(second)
+		become(second, shoal.RunUploading, shoal.ReasonAborted)
+		woken(third)
+	})
+}
+
 // Credits that come while a run is about to pause for want of them wake it all
 // the same: whoever gave them saw no paused run.
 func TestCreditsThatComeMeanwhile(t *testing.T) {

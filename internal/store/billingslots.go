@@ -118,6 +118,15 @@ func (s *Store) wakeForSlots(ctx context.Context, tx *sql.Tx, workspacePK int64)
 	return s.wakeWhere(ctx, tx, ` WHERE r.status = 'paused' AND r.pk IN (`+params(1, len(pks))+`)`, pks...)
 }
 
+// passedSlots reports whether a run does not wait for slots any more and takes
+// none: it ended, or waits for something else. Those that it stood before are
+// next, and nobody else would tell them.
+func passedSlots(was, row *runRow) bool {
+	waited := was.Status == shoal.RunPaused && was.DoneReason == shoal.ReasonSlotsLimitExceeded
+	waits := row.Status == shoal.RunPaused && row.DoneReason == shoal.ReasonSlotsLimitExceeded
+	return waited && !waits && row.Status != shoal.RunRunning
+}
+
 // credited makes a run that pauses for want of credits look again at once if
 // credits came while its last page was on the way: whoever gave them found no
 // paused run to wake. The workspace is locked if its credits are limited.

@@ -129,7 +129,7 @@ func (s *Store) writeState(ctx context.Context, tx *sql.Tx, was, row *runRow, ac
 			return err
 		}
 	}
-	if freed {
+	if freed || passedSlots(was, row) {
 		if err := s.wakeForSlots(ctx, tx, row.workspacePK); err != nil {
 			return err
 		}

@@ -245,9 +245,6 @@ func (s *Store) UpdateSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.
 		if err != nil {
 			return err
 		}
-		if err := s.reschedule(ctx, tx, pk, &p); err != nil {
-			return err
-		}
 		if p.Accounts != nil {
 			if err := linkAccounts(ctx, tx, ws, pk, *p.Accounts); err != nil {
 				return err
@@ -255,6 +252,10 @@ func (s *Store) UpdateSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.
 			if err := s.wakeOfSquid(ctx, tx, pk); err != nil {
 				return err
 			}
+		}
+		// After the run, which locks its squid's schedule when it ends.
+		if err := s.reschedule(ctx, tx, pk, &p); err != nil {
+			return err
 		}
 		if changed, err = s.squid(ctx, tx, ws, id); err != nil {
 			return err

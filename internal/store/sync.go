@@ -227,7 +227,8 @@ func (s *Store) refresh(ctx context.Context, tx *sql.Tx, y *shoal.Sync, made *sh
 		}
 	}
 	y.Made = true
-	return s.wakeSynced(ctx, tx, y.AccountID)
+	// A run that waits for what another account may do again later can go on with this one.
+	return s.wakeOfAccount(ctx, tx, y.AccountID)
 }
 
 // unrefreshed leaves the account of a failed synchronization as it was, unless
@@ -274,16 +275,4 @@ func (s *Store) relogin(ctx context.Context, tx *sql.Tx, accountPK int64) error 
 		return err
 	}
 	return s.enqueue(ctx, tx, jobs.New(jobs.KindSync, jobs.SyncArgs{Sync: string(y.ID)}))
-}
-
-// wakeSynced wakes the paused runs that an account's synchronization helps:
-// those of the squids that use it.
-func (s *Store) wakeSynced(ctx context.Context, tx *sql.Tx, id shoal.AccountID) error {
-	reasons := shoal.ResyncReasons()
-	args := []any{string(id)}
-	for _, r := range reasons {
-		args = append(args, string(r))
-	}
-	return s.wakeWhere(ctx, tx, ` WHERE r.status = 'paused' AND r.done_reason IN (`+params(2, len(reasons))+`) AND r.squid_pk IN (
-		SELECT sa.squid_pk FROM squid_accounts sa JOIN accounts a ON a.pk = sa.account_pk WHERE a.id = $1)`, args...)
 }

@@ -168,12 +168,14 @@ func TestSyncWakesRuns(t *testing.T) {
 			return r.ID
 		}
 		want := map[shoal.RunID]bool{
-			paused("expired", true, shoal.ReasonCookiesExpired):       true,
-			paused("otp", true, shoal.ReasonOTPNeeded):                true,
-			paused("none free", true, shoal.ReasonNoAccountAvailable): true,
-			paused("by a person", true, shoal.ReasonNone):             false,
-			paused("credits", true, shoal.ReasonNoCreditsLeft):        false,
-			paused("another's", false, shoal.ReasonCookiesExpired):    false,
+			paused("expired", true, shoal.ReasonCookiesExpired):        true,
+			paused("otp", true, shoal.ReasonOTPNeeded):                 true,
+			paused("none free", true, shoal.ReasonNoAccountAvailable):  true,
+			paused("another's limit", true, shoal.ReasonLimitExceeded): true,
+			paused("another's batch", true, shoal.ReasonBatchWait):     true,
+			paused("by a person", true, shoal.ReasonNone):              false,
+			paused("credits", true, shoal.ReasonNoCreditsLeft):         false,
+			paused("another's", false, shoal.ReasonCookiesExpired):     false,
 		}
 		refresh := again(y)
 		refresh.Made, refresh.StatusCode = true, shoal.SyncCreated
