@@ -39,15 +39,48 @@ func (w *worker) flush() {
 // commit commits pages until the queue is closed.
 func (w *worker) commit(ctx context.Context) {
 	for page := range w.queue {
-		result, err := w.s.store.CommitPage(ctx, page.Page)
-		w.uncommitted.Add(-1)
-		if err != nil {
-			page.use.settle(nil, 0)
-			w.refused(ctx, page.Page, err)
-			continue
+		w.commitOne(ctx, page)
+		w.settled()
+	}
+}
+
+func (w *worker) commitOne(ctx context.Context, page used) {
+	result, err := w.s.store.CommitPage(ctx, page.Page)
+	w.uncommitted.Add(-1)
+	if err != nil {
+		page.use.settle(nil, 0)
+		w.refused(ctx, page.Page, err)
+		return
+	}
+	page.use.settle(page.Page, result.Stored)
+	w.s.committed(ctx, w.ses, page.Page, result)
+}
+
+// capPause is how often a slot that may not begin a request looks whether it may.
+const capPause = 20 * time.Millisecond
+
+// mayBegin counts a request that is to begin against the run's cap, and waits
+// while those under way may use it up. false: the run wants none any more. Each
+// true is followed by one call of settled.
+func (w *worker) mayBegin(ctx context.Context) bool {
+	limit := w.ses.run.Settings.MaxRunRequests
+	if limit == 0 {
+		return true
+	}
+	for w.wanted(ctx) {
+		if w.ses.begun.Add(1)+w.ses.requests.Load() <= limit {
+			return true
 		}
-		page.use.settle(page.Page, result.Stored)
-		w.s.committed(ctx, w.ses, page.Page, result)
+		w.ses.begun.Add(-1)
+		w.pauseFor(ctx, capPause)
+	}
+	return false
+}
+
+// settled ends what mayBegin began: its page is in the store, or will never be.
+func (w *worker) settled() {
+	if w.ses.run.Settings.MaxRunRequests > 0 {
+		w.ses.begun.Add(-1)
 	}
 }
 

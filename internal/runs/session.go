@@ -169,6 +169,7 @@ type session struct {
 	pending  atomic.Int64            // requests to do, as the last commit said
 	bytes    atomic.Int64            // fetched: before this session, and by it
 	requests atomic.Int64            // ended: before this session, and by it
+	begun    atomic.Int64            // requests under way, their commits included; counted if there is a cap
 	ready    atomic.Bool             // load has filled it in
 	progress atomic.Int64            // when the last page was committed, Unix nanoseconds
 	stalled  atomic.Bool             // the run's message says that it stands still

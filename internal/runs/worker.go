@@ -191,6 +191,9 @@ func (w *worker) await(ctx context.Context, idle time.Duration) time.Duration {
 
 // one works one request.
 func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
+	if !w.mayBegin(ctx) {
+		return // the request goes back with the lease
+	}
 	begin := time.Now()
 	task, err := w.ses.task(work)
 	if err != nil {
@@ -207,6 +210,7 @@ func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
 	step, u, ok := w.request(ctx, commits, task, work, url)
 	w.url.Store(nil)
 	if !ok {
+		w.settled()
 		return // the request goes back with the lease
 	}
 	if step.Note != "" {
@@ -214,6 +218,7 @@ func (w *worker) one(ctx, commits context.Context, work *shoal.Work) {
 	}
 	if step.Hold.Reason != shoal.ReasonNone {
 		u.settle(nil, 0)
+		w.settled()
 		w.s.hold(commits, w.ses, step.Hold)
 		return // the request goes back with the lease
 	}
