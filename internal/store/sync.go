@@ -134,7 +134,7 @@ func (s *Store) FinishSync(ctx context.Context, y shoal.Sync, made *shoal.Sessio
 		if err != nil || had.Done() {
 			return err
 		}
-		y.Made = had.Made
+		y.Made, y.CreatedAt = had.Made, had.CreatedAt
 		if made != nil {
 			err = s.refresh(ctx, tx, &y, made)
 		} else {
@@ -233,7 +233,8 @@ func (s *Store) refresh(ctx context.Context, tx *sql.Tx, y *shoal.Sync, made *sh
 
 // unrefreshed leaves the account of a failed synchronization as it was, unless
 // Shoal found out by itself how its session stands. A remembered password that
-// the site refuses is forgotten: trying it again would lock the account.
+// the site refuses is forgotten: trying it again would lock the account. A check
+// says nothing of cookies or a password that came after it was asked for.
 func (s *Store) unrefreshed(ctx context.Context, tx *sql.Tx, y *shoal.Sync) error {
 	if !y.Made || y.Kind != shoal.SyncCheck || y.Status == "" {
 		return nil
@@ -242,8 +243,8 @@ func (s *Store) unrefreshed(ctx context.Context, tx *sql.Tx, y *shoal.Sync) erro
 	if y.Status == shoal.AccountWrongCredentials {
 		text += `, credentials = NULL`
 	}
-	_, err := tx.ExecContext(ctx, text+` WHERE id = $5 AND deleted_at = 0`, strconv.Itoa(y.Status.Code()), string(y.Status),
-		y.StatusText, micros(s.now()), string(y.AccountID))
+	_, err := tx.ExecContext(ctx, text+` WHERE id = $5 AND deleted_at = 0 AND synced_at <= $6`, strconv.Itoa(y.Status.Code()),
+		string(y.Status), y.StatusText, micros(s.now()), string(y.AccountID), micros(y.CreatedAt))
 	if err != nil {
 		return fmt.Errorf("note how the account stands: %w", err)
 	}

@@ -97,6 +97,22 @@ func TestFailedSyncs(t *testing.T) {
 		if a, err := s.Account(ctx, e.Workspace, good.AccountID); err != nil || a.StatusInfo != "wrong_credentials" || a.Remembered {
 			t.Errorf("after its password was refused: %+v, %v", a, err)
 		}
+		// A person gives new cookies while the old ones are being tried.
+		late, renewed := again(check), again(good)
+		if err := s.CreateSync(ctx, late); err != nil {
+			t.Fatal(err)
+		}
+		renewed.Made, renewed.StatusCode = true, shoal.SyncSynchronized
+		if err := s.SyncNow(ctx, renewed, shoal.Session{Jar: []byte("new"), Credentials: []byte("new secret")}); err != nil {
+			t.Fatal(err)
+		}
+		late.StatusCode, late.Status = shoal.AccountWrongCredentials.Code(), shoal.AccountWrongCredentials
+		if done, err := s.FinishSync(ctx, late, nil); err != nil || !done {
+			t.Fatal(done, err)
+		}
+		if a, err := s.Account(ctx, e.Workspace, good.AccountID); err != nil || a.StatusInfo != "synchronized" || string(a.SealedJar) != "new" || !a.Remembered {
+			t.Errorf("after a check of the cookies before these: %+v, %v", a, err)
+		}
 		if err := s.DeleteAccount(ctx, e.Workspace, good.AccountID); err != nil {
 			t.Fatal(err)
 		}
