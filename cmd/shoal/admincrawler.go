@@ -27,8 +27,8 @@ func (c *adminCrawlerLs) Run(ctx context.Context, o *output) error {
 			o.notef("every crawler is available\n")
 			return nil
 		}
-		return listing(o, c.JSON, p, []string{"CRAWLER", "STATE", "SINCE", "MESSAGE"}, func(f client.CrawlerFlag) []string {
-			return []string{f.Crawler, f.State, minute(f.SetAt, ""), cell(f.Message)}
+		return report(o, c.JSON, p, []string{"CRAWLER", "STATE", "SINCE", "MESSAGE"}, func(f client.CrawlerFlag) []string {
+			return []string{f.Crawler, f.State, minute(f.SetAt, ""), textOf(f.Message)}
 		})
 	})
 }

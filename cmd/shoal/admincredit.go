@@ -90,7 +90,7 @@ func (c *adminCreditTake) Run(ctx context.Context, o *output) error {
 
 // move gives the credits, or with sign -1 takes them.
 func (c *creditAmount) move(ctx context.Context, o *output, f *adminFlags, sign float64) error {
-	if c.Credits <= 0 {
+	if !(c.Credits > 0) { // nor NaN, which no comparison finds
 		return &exit{exitUsage, fmt.Errorf("the number of credits is %v; it must be more than 0", c.Credits)}
 	}
 	return f.with(ctx, o, func(api *client.Client) error {
@@ -111,7 +111,7 @@ func (c *adminCreditLs) Run(ctx context.Context, o *output) error {
 		if err != nil {
 			return err
 		}
-		return listing(o, c.JSON, p, []string{"AT", "WHAT", "OF", "CREDITS", "NOTE"}, func(e client.CreditEntry) []string {
+		return report(o, c.JSON, p, []string{"AT", "WHAT", "OF", "CREDITS", "NOTE"}, func(e client.CreditEntry) []string {
 			return []string{minute(e.At, ""), e.Kind, e.Pool, creditsText(e.Credits), e.Note}
 		})
 	})

@@ -38,7 +38,18 @@ func listing[T any](o *output, asJSON bool, p *client.Page[T], heads []string, r
 	if asJSON {
 		return printJSON(o.out, p)
 	}
-	t := table{heads: heads, whole: 1}
+	return listed(o, p, table{heads: heads, whole: 1}, row)
+}
+
+// report is listing with a last column of sentences, which are not cut.
+func report[T any](o *output, asJSON bool, p *client.Page[T], heads []string, row func(T) []string) error {
+	if asJSON {
+		return printJSON(o.out, p)
+	}
+	return listed(o, p, table{heads: heads, whole: 1, full: true}, row)
+}
+
+func listed[T any](o *output, p *client.Page[T], t table, row func(T) []string) error {
 	for _, v := range p.Data {
 		t.add(row(v)...)
 	}

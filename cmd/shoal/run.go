@@ -182,7 +182,7 @@ func (c *runLog) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	return listing(o, c.JSON, p, []string{"AT", "KIND", "STATUS", "WHAT"}, func(e client.LogEntry) []string {
+	return report(o, c.JSON, p, []string{"AT", "KIND", "STATUS", "WHAT"}, func(e client.LogEntry) []string {
 		what := cell(e["url"])
 		if s := cell(e["message"]); s != "" {
 			what = strings.TrimSpace(s + "  " + what)
@@ -205,7 +205,7 @@ func (c *runTimeline) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	return listing(o, c.JSON, p, []string{"AT", "STATUS", "REASON", "BY", "WHAT"}, func(e client.LogEntry) []string {
+	return report(o, c.JSON, p, []string{"AT", "STATUS", "REASON", "BY", "WHAT"}, func(e client.LogEntry) []string {
 		return []string{cell(e["at"]), cell(e["status"]), cell(e["done_reason"]), cell(e["actor"]), cell(e["message"])}
 	})
 }

@@ -78,7 +78,7 @@ func (c *squidCreate) Run(ctx context.Context, o *output) error {
 		return printJSON(o.out, s)
 	}
 	o.printf("%s\n", s.ID)
-	o.notef("Made the squid %q. Next: shoal task add %s url=https://…\n", s.Name, s.ID)
+	o.notef("Made the squid %q. Next: shoal task add %s (what it takes: shoal crawler show %s)\n", s.Name, s.ID, c.Crawler)
 	return nil
 }
 

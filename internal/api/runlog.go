@@ -101,8 +101,11 @@ func statusWords(actor string, p *shoal.StatusPayload) string {
 		}
 	case shoal.RunPaused:
 		head = "Paused by " + by
-		if p.From == "" {
+		switch {
+		case p.From == "":
 			head = "Still paused, for another reason"
+		case p.From == shoal.RunPending && p.Reason != "":
+			head = "It waits before it begins" // whoever started it wanted it to run
 		}
 	case shoal.RunUploading:
 		head = "Collecting is over, the results are exported"
