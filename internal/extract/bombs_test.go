@@ -27,6 +27,8 @@ func TestDefinitionBombs(t *testing.T) {
 		{"address that grows", `  p: {follow: [{url: "{{ raw(url) + raw('x') }}", page: p}], rows: {key: a, fields: {a: {select: title}}}}`, deep, ""},
 		{"rows with the page in each", `  p: {rows: {each: p, key: a, fields: {a: {attr: id}, b: {from: body}}}}`, strings.Repeat("<p>"+strings.Repeat("x", 1000), 1500), "more than 256 MB"},
 		{"a row with the page in each field", `  p: {rows: {key: a, fields: {a: {select: title}` + bodies(50) + `}}}`, strings.Repeat("x", 2<<20), "more than 64 MB"},
+		{"selector", `  p: {rows: {key: a, fields: {a: {select: title}, b: {select: 'div:has(~ nosuch i)'}}}}`,
+			"<title>t</title>" + strings.Repeat("<div><i></i></div>", 30_000), "selectors take too much work"},
 		{"file", `  p: {follow: [{url: "{{ raw('file:///etc/passwd') }}", page: p}], rows: {key: a, fields: {a: {select: title}}}}`, deep, "no address that can be fetched"},
 		{"paginate to a file", `  p: {paginate: {page: {url: "{{ raw('file:///') }}{{ page_number }}"}}, rows: {key: a, fields: {a: {select: title}}}}`, deep, "no address that can be fetched"},
 	} {
