@@ -208,7 +208,7 @@ func TestOnceADay(t *testing.T) {
 
 // Where no clock changes, another implementation of cron says the same.
 func TestAgreesWithAnotherCron(t *testing.T) {
-	parser := oracle.NewParser(oracle.Minute | oracle.Hour | oracle.Dom | oracle.Month | oracle.Dow | oracle.DowOrDom)
+	parser := oracle.MustNewParser(oracle.Minute | oracle.Hour | oracle.Dom | oracle.Month | oracle.Dow | oracle.DowOrDom)
 	r := rand.New(rand.NewPCG(1, 2))
 	number := func(lo, hi int) string { return strconv.Itoa(lo + r.IntN(hi-lo+1)) }
 	item := func(lo, hi int) string {

@@ -242,7 +242,7 @@ func TestFaultsOfReceivers(t *testing.T) {
 	}{
 		"500":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "the \x1b[31mdatabase\nis away", 500) }, "500 Internal Server Error: the [31mdatabase is away"},
 		"204":      {status(204), "204 No Content; 200, 201 or 202 accept"},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", 307) }, "Redirects are not followed"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusTemporaryRedirect) }, "Redirects are not followed"},
 		"closes":   {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closed the connection before it answered"},
 		"garbage": {func(w http.ResponseWriter, _ *http.Request) {
 			c, _, _ := http.NewResponseController(w).Hijack()
