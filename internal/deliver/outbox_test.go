@@ -240,10 +240,12 @@ func TestFaultsOfReceivers(t *testing.T) {
 		answer http.HandlerFunc
 		detail string
 	}{
-		"500":      {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "the \x1b[31mdatabase\nis away", 500) }, "500 Internal Server Error: the [31mdatabase is away"},
-		"204":      {status(204), "204 No Content; 200, 201 or 202 accept"},
-		"redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/else", http.StatusTemporaryRedirect) }, "Redirects are not followed"},
-		"closes":   {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closed the connection before it answered"},
+		"500": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "the \x1b[31mdatabase\nis away", 500) }, "500 Internal Server Error: the [31mdatabase is away"},
+		"204": {status(204), "204 No Content; 200, 201 or 202 accept"},
+		"redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/else", http.StatusTemporaryRedirect)
+		}, "Redirects are not followed"},
+		"closes": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "closed the connection before it answered"},
 		"garbage": {func(w http.ResponseWriter, _ *http.Request) {
 			c, _, _ := http.NewResponseController(w).Hijack()
 			io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n")
