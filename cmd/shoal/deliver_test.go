@@ -95,10 +95,11 @@ func (m *mailbox) of(run, event string) []string {
 	return slices.Clone(m.got[run+" "+event])
 }
 
-// await waits until the run's event has arrived n times.
+// await waits until the run's event has arrived n times. The claim of a server
+// that was killed holds for a minute.
 func (m *mailbox) await(t *testing.T, run, event string, n int) {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(3 * time.Minute)
 	for len(m.of(run, event)) < n {
 		select {
 		case <-m.arrive:
