@@ -1,15 +1,23 @@
 package shoal
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"time"
+)
 
 // Format is a file format of exported results.
 type Format string
 
 // The formats that results leave in.
 const (
-	FormatCSV   Format = "csv"
-	FormatJSON  Format = "json"
-	FormatJSONL Format = "jsonl"
+	FormatCSV     Format = "csv"
+	FormatJSON    Format = "json"
+	FormatJSONL   Format = "jsonl"
+	FormatXLSX    Format = "xlsx"
+	FormatParquet Format = "parquet"
 )
 
 // ContentType returns the media type of the format.
@@ -19,16 +27,59 @@ func (f Format) ContentType() string {
 		return "application/json"
 	case FormatJSONL:
 		return "application/x-ndjson"
+	case FormatXLSX:
+		return "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+	case FormatParquet:
+		return "application/vnd.apache.parquet"
 	default:
 		return "text/csv; charset=utf-8"
 	}
+}
+
+// ExportForm says what a file of results looks like. The form with nothing but
+// a format is the plain one.
+type ExportForm struct {
+	Format Format `json:"format"`
+	// Fields, if not empty, names the columns wanted, in CSV's order.
+	Fields []string `json:"fields,omitempty"`
+	// Omit names columns to leave out.
+	Omit []string `json:"omit,omitempty"`
+	// BOM begins a CSV file with U+FEFF, by which Excel knows that it is UTF-8.
+	BOM bool `json:"bom,omitempty"`
+	// GuardFormulas keeps a spreadsheet from running a CSV cell that begins as a
+	// formula does.
+	GuardFormulas bool `json:"guard_formulas,omitempty"`
+	// Dotted gives each member of a nested object a column of its own, named by
+	// its path ("offer.price"), where a table would have the object's JSON.
+	Dotted bool `json:"dotted,omitempty"`
+}
+
+// Plain reports whether nothing but the format is asked for.
+func (f *ExportForm) Plain() bool {
+	return len(f.Fields) == 0 && len(f.Omit) == 0 && !f.BOM && !f.GuardFormulas && !f.Dotted
+}
+
+// Variant names the form within its format: "" for the plain one, else a short
+// hash that is the same for the same form.
+func (f *ExportForm) Variant() string {
+	if f.Plain() {
+		return ""
+	}
+	c := *f
+	c.Omit = slices.Compact(slices.Sorted(slices.Values(c.Omit)))
+	b, err := json.Marshal(&c)
+	if err != nil {
+		panic("an export form that is no JSON: " + err.Error())
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Export is one file of a run's results in the blob store.
 type Export struct {
 	RunID     RunID
 	Format    Format
-	Variant   string // hash of fields and omissions, empty for the plain file
+	Variant   string // ExportForm.Variant: empty for the plain file
 	Blob      string // name in the blob store
 	Size      int64
 	ETag      string
