@@ -336,9 +336,13 @@ func TestPrepare(t *testing.T) {
 	if _, _, err := e.Prepare(t.Context(), &shoal.Squid{CrawlerID: "gone", CrawlerSlug: "gone"}); shoal.CodeOf(err) != "ModuleUnavailable" {
 		t.Errorf("a crawler that is gone gives %v", err)
 	}
-	fields, err := e.Fields(v, s)
-	if err != nil || strings.Join(fields, ",") != "url,name,price" {
-		t.Errorf("fields %v, error %v", fields, err)
+	fields, err := e.Attributes(v, s)
+	var names []string
+	for _, f := range fields {
+		names = append(names, f.Name)
+	}
+	if err != nil || strings.Join(names, ",") != "url,name,price" {
+		t.Errorf("fields %v, error %v", names, err)
 	}
 }
 

@@ -124,20 +124,20 @@ func (e *Engine) Open(v shoal.CrawlerVersion, s shoal.RunSettings) (*Crawl, erro
 	}, nil
 }
 
-// Fields returns the names of the fields that a run of v with settings s can
-// fill, in the crawler's order: those of add-ons that were off are left out.
-func (e *Engine) Fields(v shoal.CrawlerVersion, s shoal.RunSettings) ([]string, error) {
+// Attributes returns the fields that a run of v with settings s can fill, in
+// the crawler's order: those of add-ons that were off are left out.
+func (e *Engine) Attributes(v shoal.CrawlerVersion, s shoal.RunSettings) ([]shoal.Attribute, error) {
 	p, err := e.program(v)
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, 0, len(p.Info.Result))
+	fields := make([]shoal.Attribute, 0, len(p.Info.Result))
 	for _, a := range p.Info.Result {
 		if a.Function == "" || slices.Contains(s.Functions, a.Function) {
-			names = append(names, a.Name)
+			fields = append(fields, a)
 		}
 	}
-	return names, nil
+	return fields, nil
 }
 
 // program returns the compiled definition of a version, compiling it once.

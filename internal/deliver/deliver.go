@@ -24,6 +24,7 @@ import (
 
 	"shoal"
 	"shoal/internal/blob"
+	"shoal/internal/export"
 	"shoal/internal/seal"
 )
 
@@ -37,6 +38,10 @@ type Options struct {
 	Dial  Dial
 	// Blob holds the files of exports.
 	Blob blob.Store
+	// Columns returns the fields of a run's results in the crawler's order, and
+	// Rows what is exported of them: channels that are tables write these.
+	Columns func(ctx context.Context, run *shoal.Run) ([]shoal.Attribute, error)
+	Rows    func(ctx context.Context, run *shoal.Run) export.Rows
 	// Mail is where mails are handed in; the zero value sends none.
 	Mail MailServer
 	// Link may be nil: no links.

@@ -177,7 +177,7 @@ func (s *Service) export(ctx context.Context, r *shoal.Run, fill *export.Fill) (
 		return shoal.Export{}, s.writing(ctx, err)
 	}
 	defer file.Abort()
-	rows, err := export.Write(ctx, failWriter{file}, shoal.FormatCSV, cols, s.rows(ctx, r))
+	rows, err := export.Write(ctx, failWriter{file}, shoal.FormatCSV, cols, s.Rows(ctx, r))
 	if err != nil {
 		return shoal.Export{}, err
 	}
@@ -201,34 +201,13 @@ func (s *Service) writing(ctx context.Context, err error) error {
 
 // columns are the columns of the run's export.
 func (s *Service) columns(ctx context.Context, r *shoal.Run) (export.Columns, error) {
-	v, err := s.store.CrawlerVersion(ctx, r.VersionPK)
+	attributes, err := s.Attributes(ctx, r)
 	if err != nil {
-		return export.Columns{}, fmt.Errorf("read crawler version %d: %w", r.VersionPK, err)
+		return export.Columns{}, err
 	}
-	fields, err := s.engine.Fields(v, r.Settings)
-	if err != nil {
-		return export.Columns{}, &writeError{err} // trying again would not change it
+	fields := make([]string, len(attributes))
+	for i := range attributes {
+		fields[i] = attributes[i].Name
 	}
 	return export.Columns{Fields: fields, NoLineBreaks: r.Settings.NoLineBreaks}, nil
-}
-
-// rows returns the run's results; with ExportUniqueResults, without those that
-// a former run of the squid collected too.
-func (s *Service) rows(ctx context.Context, r *shoal.Run) export.Rows {
-	q := shoal.ResultQuery{Workspace: r.WorkspaceID, Run: r.ID}
-	if !r.Settings.ExportUniqueResults {
-		return export.Read(ctx, s.store, q)
-	}
-	q.Run, q.Squid = "", r.SquidID
-	first := export.Unique(export.Read(ctx, s.store, q))
-	return func(yield func(*shoal.Result, error) bool) {
-		for row, err := range first {
-			if err == nil && row.RunPK != r.PK {
-				continue
-			}
-			if !yield(row, err) {
-				return
-			}
-		}
-	}
 }
