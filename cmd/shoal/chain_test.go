@@ -180,3 +180,46 @@ func TestChainUnderFire(t *testing.T) {
 		})
 	}
 }
+
+// The verbs of chains, and the switch of a squid, as a person types them.
+func TestChainVerbs(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, t.TempDir(), "", "--crawlers", "testdata")
+	s.start()
+	q, err := s.client().CreateSquid(t.Context(), "listing", "Lists")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		typed string
+		code  int
+		says  []string
+	}{
+		{"chain show SQUID", 0, []string{"has no chain", "shoal chain set " + q.ID}},
+		{"chain set SQUID", 2, []string{"a new chain needs", "--map"}},
+		{"chain set SQUID impatient --map link", 2, []string{`"link" is not of the form name=value`}},
+		{"chain set SQUID impatient --map nope=url", 2, []string{`no result field "nope"`}},
+		{"chain set SQUID impatient --map link=url --name Pages -c 2 --no-autostart", 0, []string{"hands over to", "link → url", "wait, paused"}},
+		{"chain set SQUID", 2, []string{"nothing to change"}},
+		{"chain set SQUID --no-active --autostart", 0, []string{"stands still"}},
+		{"chain set SQUID --active -c 0", 2, []string{"cluster_concurrency"}},
+		{"chain show SQUID --json", 0, []string{`"cluster_name": "Pages"`, `"is_active": false`}},
+		{"chain rm SQUID", 0, nil},
+		{"chain rm SQUID", 1, []string{"hain"}},
+		{"squid update SQUID -c 0", 2, []string{"concurrency is 0"}},
+		{"squid update SQUID --no-active", 0, nil},
+		{"run start SQUID", 1, []string{"switched off"}},
+		{"squid update SQUID --active", 0, nil},
+		{"squid update SQUID", 2, []string{"nothing to change"}},
+	} {
+		said, code := s.shoal([]string{"SHOAL_TOKEN=" + testKey, "SHOAL_SERVER=http://" + s.addr}, strings.Fields(strings.ReplaceAll(step.typed, "SQUID", q.ID))...)
+		if code != step.code {
+			t.Errorf("%s ended with %d, want %d:\n%s", step.typed, code, step.code, said)
+		}
+		for _, want := range step.says {
+			if !strings.Contains(said, want) {
+				t.Errorf("%s does not say %q:\n%s", step.typed, want, said)
+			}
+		}
+	}
+}

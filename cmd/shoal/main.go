@@ -38,6 +38,7 @@ type cli struct {
 	Task     taskCmd     `cmd:"" help:"Tasks of a squid on a server."`
 	Run      runCmd      `cmd:"" help:"Runs on a server: start, follow, pause, resume, abort."`
 	Schedule scheduleCmd `cmd:"" help:"When squids on a server launch by themselves."`
+	Chain    chainCmd    `cmd:"" help:"Chains on a server: results that become another crawler's tasks."`
 	Result   resultCmd   `cmd:"" help:"Results on a server."`
 	Delivery deliveryCmd `cmd:"" help:"Deliveries on a server: webhooks, e-mails, and what became of them."`
 	Account  accountCmd  `cmd:"" help:"Accounts: logged-in sessions on sites, for pages that only members see."`

@@ -13,7 +13,7 @@ type squidCmd struct {
 	Ls     squidLs     `cmd:"" help:"List squids, newest first."`
 	Show   squidShow   `cmd:"" help:"Show a squid."`
 	Create squidCreate `cmd:"" help:"Make a squid of a crawler."`
-	Update squidUpdate `cmd:"" help:"Change a squid's name, concurrency or params."`
+	Update squidUpdate `cmd:"" help:"Change a squid: its name, concurrency, params, accounts; switch it on or off."`
 	Empty  squidEmpty  `cmd:"" help:"Remove a squid's tasks and their results."`
 	Rm     squidRm     `cmd:"" help:"Delete a squid with its tasks, runs and results."`
 }
@@ -86,7 +86,8 @@ type squidUpdate struct {
 	serverFlags
 	Squid       string   `arg:"" help:"Id of the squid."`
 	Name        string   `help:"New name."`
-	Concurrency int      `help:"Slots of a run." short:"c"`
+	Concurrency *int     `help:"Slots of a run." short:"c"`
+	Active      *bool    `help:"Let it run; with --no-active no run of it starts, by hand or by schedule." negatable:""`
 	Param       []string `help:"Param or function of the crawler, as name=value; may be repeated." short:"p" placeholder:"K=V" sep:"none"`
 	Account     []string `help:"Account to work with, by user name or id; may be repeated. These are then all; none unlinks them." placeholder:"ACCOUNT" sep:"none"`
 }
@@ -100,8 +101,11 @@ func (c *squidUpdate) Run(ctx context.Context, o *output) error {
 	if c.Name != "" {
 		changes["name"] = c.Name
 	}
-	if c.Concurrency > 0 {
-		changes["concurrency"] = c.Concurrency
+	if c.Concurrency != nil {
+		changes["concurrency"] = *c.Concurrency
+	}
+	if c.Active != nil {
+		changes["is_active"] = *c.Active
 	}
 	if len(c.Param) > 0 {
 		if changes["params"], err = pairs(c.Param); err != nil {
@@ -114,7 +118,7 @@ func (c *squidUpdate) Run(ctx context.Context, o *output) error {
 		}
 	}
 	if len(changes) == 0 {
-		return &exit{exitUsage, fmt.Errorf("nothing to change: give --name, --concurrency, --account or -p name=value")}
+		return &exit{exitUsage, fmt.Errorf("nothing to change: give --name, --concurrency, --[no-]active, --account or -p name=value")}
 	}
 	return api.UpdateSquid(ctx, c.Squid, changes)
 }

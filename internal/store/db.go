@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -107,6 +108,9 @@ func (db *DB) openSQLite() error {
 }
 
 func (db *DB) openPostgres(url string) error {
+	if scheme, _, ok := strings.Cut(url, "://"); ok && scheme != "postgres" && scheme != "postgresql" {
+		return fmt.Errorf("the database URL begins with %s://; Shoal keeps its data in PostgreSQL (postgres://user@host/database) or, without a URL, in SQLite in its data directory", scheme)
+	}
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return fmt.Errorf("read the database URL: %w", err)
