@@ -20,6 +20,9 @@ const (
 	FormatParquet Format = "parquet"
 )
 
+// Formats are all formats.
+var Formats = []Format{FormatCSV, FormatJSON, FormatJSONL, FormatXLSX, FormatParquet}
+
 // ContentType returns the media type of the format.
 func (f Format) ContentType() string {
 	switch f {
@@ -52,6 +55,29 @@ type ExportForm struct {
 	// Dotted gives each member of a nested object a column of its own, named by
 	// its path ("offer.price"), where a table would have the object's JSON.
 	Dotted bool `json:"dotted,omitempty"`
+}
+
+// Validate refuses an option that the form's format has no use for, rather
+// than leave it out unsaid. Whether the names are columns is not its business.
+func (f *ExportForm) Validate() error {
+	table := f.Format == FormatCSV || f.Format == FormatXLSX || f.Format == FormatParquet
+	switch {
+	case !slices.Contains(Formats, f.Format):
+		return Invalid("InvalidParameterValue", "format", "format is %.40q; it must be csv, json, jsonl, xlsx or parquet", string(f.Format))
+	case f.BOM && f.Format != FormatCSV:
+		return Invalid("InvalidParameterValue", "bom", "bom goes with format csv: a file of %s needs no mark to be read as UTF-8", f.Format)
+	case f.GuardFormulas && f.Format == FormatXLSX:
+		return Invalid("InvalidParameterValue", "guard_formulas", "guard_formulas goes with format csv: a cell of xlsx is text or a number and never a formula, so leave it out")
+	case f.GuardFormulas && f.Format != FormatCSV:
+		return Invalid("InvalidParameterValue", "guard_formulas", "guard_formulas goes with format csv: no spreadsheet runs what is in a file of %s", f.Format)
+	case f.Dotted && !table:
+		return Invalid("InvalidParameterValue", "dotted", "dotted goes with csv, xlsx and parquet: %s keeps objects as they are", f.Format)
+	case slices.Contains(f.Fields, ""):
+		return Invalid("InvalidParameterValue", "fields", "fields has an empty name; give names of columns")
+	case slices.Contains(f.Omit, ""):
+		return Invalid("InvalidParameterValue", "omit", "omit has an empty name; give names of columns")
+	}
+	return nil
 }
 
 // Plain reports whether nothing but the format is asked for.

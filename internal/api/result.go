@@ -145,9 +145,9 @@ func (c *call) columns(cols *export.Columns, from source) error {
 		return err
 	}
 	known := map[string]bool{}
-	for _, at := range p.Info().Result {
-		cols.Fields = append(cols.Fields, at.Name)
-		known[at.Name] = true
+	cols.Attributes = p.Info().Result
+	for i := range cols.Attributes {
+		known[cols.Attributes[i].Name] = true
 	}
 	for _, name := range export.Envelope() {
 		known[name] = true

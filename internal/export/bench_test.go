@@ -21,7 +21,7 @@ func benchRows(n int) (export.Rows, export.Columns, int) {
 		batch[i].RunID, batch[i].SquidID, batch[i].TaskID = "0193a1b2c3d47e5f8a9b0c1d2e3f4a5b", "0193a1b2c3d47e5f8a9b0c1d2e3f4a5c", "0193a1b2c3d47e5f8a9b0c1d2e3f4a5d"
 		size = len(data)
 	}
-	cols := export.Columns{Fields: []string{"url", "status", "title", "h1", "price", "in_stock", "rating", "upc", "category", "description", "images", "language"}}
+	cols := export.Columns{Attributes: named("url", "status", "title", "h1", "price", "in_stock", "rating", "upc", "category", "description", "images", "language")}
 	return func(yield func(*shoal.Result, error) bool) {
 		for i := range n {
 			if !yield(&batch[i%len(batch)], nil) {

@@ -50,7 +50,10 @@ func csvNames(cols Columns) []string {
 	if len(cols.Select) > 0 {
 		return cols.Select
 	}
-	names := slices.Clone(cols.Fields)
+	names := make([]string, 0, len(cols.Attributes)+memberCount)
+	for i := range cols.Attributes {
+		names = append(names, cols.Attributes[i].Name)
+	}
 	for i, name := range envelope {
 		if i != memberObject {
 			names = append(names, name)

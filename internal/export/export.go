@@ -19,17 +19,32 @@ type Rows = iter.Seq2[*shoal.Result, error]
 
 // Columns says what of each result goes into a file, and how.
 type Columns struct {
-	// Fields are the names of the crawler's fields in their order. They are
-	// CSV's columns, before those of the envelope; JSON keeps what a row has.
-	Fields []string
-	// Select, if not empty, names the columns wanted, in CSV's order.
+	// Attributes are the crawler's fields in their order: the columns of CSV,
+	// XLSX and Parquet before those of the envelope, and their types. JSON keeps
+	// what a row has.
+	Attributes []shoal.Attribute
+	// Select, if not empty, names the columns wanted, in a table's order.
 	Select []string
 	// Omit names columns to leave out.
 	Omit []string
 	// NoLineBreaks puts a space in place of each line break inside a CSV cell.
 	NoLineBreaks bool
+	// BOM, GuardFormulas and Dotted are as in shoal.ExportForm.
+	BOM, GuardFormulas, Dotted bool
+	// Rows is how many rows there are, 0 when it is not known. A format that
+	// cannot hold so many refuses them before it writes anything.
+	Rows int64
 	// Fill, if not nil, is told which fields the rows of a CSV file fill.
 	Fill *Fill
+}
+
+// ColumnsOf returns the columns of a file in the given form with a crawler's
+// attributes, which it does not copy.
+func ColumnsOf(form *shoal.ExportForm, attributes []shoal.Attribute) Columns {
+	return Columns{
+		Attributes: attributes, Select: form.Fields, Omit: form.Omit,
+		BOM: form.BOM, GuardFormulas: form.GuardFormulas, Dotted: form.Dotted,
+	}
 }
 
 // plain reports whether whole rows are wanted.

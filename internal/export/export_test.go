@@ -35,6 +35,15 @@ func rows(data ...string) export.Rows {
 	}
 }
 
+// named returns attributes of those names, of type string.
+func named(names ...string) []shoal.Attribute {
+	attributes := make([]shoal.Attribute, len(names))
+	for i, name := range names {
+		attributes[i] = shoal.Attribute{Name: name, Type: shoal.AttrString}
+	}
+	return attributes
+}
+
 func write(t *testing.T, f shoal.Format, cols export.Columns, data ...string) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -77,7 +86,7 @@ func TestSelectAndOmit(t *testing.T) {
 		{export.Columns{Select: []string{"object", "none"}}, `{"object":"result"}`, "object,none\r\nresult,\r\n"},
 		{export.Columns{Select: []string{"c"}}, `{"c":null}`, "c\r\n\"\"\r\n"},
 	} {
-		c.cols.Fields = []string{"a", "b", "c"}
+		c.cols.Attributes = named("a", "b", "c")
 		if got := write(t, shoal.FormatJSONL, c.cols, data); got != c.json+"\n" {
 			t.Errorf("%+v: JSON %s want %s", c.cols, got, c.json)
 		}
@@ -89,7 +98,7 @@ func TestSelectAndOmit(t *testing.T) {
 
 func TestCSVCells(t *testing.T) {
 	fields := []string{"v", "w"}
-	cols := export.Columns{Fields: fields, Select: fields}
+	cols := export.Columns{Attributes: named(fields...), Select: fields}
 	for _, c := range []struct{ value, cell, oneLine string }{
 		{`"plain"`, "plain", "plain"},
 		{`""`, "", ""},
@@ -125,7 +134,7 @@ func TestCSVCells(t *testing.T) {
 }
 
 func TestCSVTakesFieldsInAnyOrderAndMissing(t *testing.T) {
-	cols := export.Columns{Fields: []string{"a", "b", "c"}, Omit: export.Envelope()}
+	cols := export.Columns{Attributes: named("a", "b", "c"), Omit: export.Envelope()}
 	got := write(t, shoal.FormatCSV, cols, `{"c":3,"a":1}`, `{"b":2,"z":9}`, `{}`)
 	if want := "a,b,c\r\n1,,3\r\n,2,\r\n,,\r\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
@@ -134,7 +143,7 @@ func TestCSVTakesFieldsInAnyOrderAndMissing(t *testing.T) {
 
 func TestBrokenRowsAndWritersAreErrors(t *testing.T) {
 	for _, data := range []string{``, `[]`, `{"a"`, `{"a":`, `{"a":"`, `{"a":{`, `{"a":"\`, `{a:1}`, `nul`} {
-		for _, cols := range []export.Columns{{Fields: []string{"a"}}, {Select: []string{"a"}}} {
+		for _, cols := range []export.Columns{{Attributes: named("a")}, {Select: []string{"a"}}} {
 			_, err := export.Write(t.Context(), io.Discard, shoal.FormatCSV, cols, rows(data))
 			if !errors.Is(err, export.ErrRow) {
 				t.Errorf("CSV of %q: %v, want ErrRow", data, err)
@@ -223,7 +232,7 @@ func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{`{"a":"x\"y\n,","b":[1,{"c":"]"}]}`, `{"a":1e9,"b":null}`, `{"b":"\ud800","a":"\\"}`, `{`} {
 		f.Add([]byte(seed))
 	}
-	cols := export.Columns{Fields: []string{"a", "b"}, Select: []string{"a", "b"}}
+	cols := export.Columns{Attributes: named("a", "b"), Select: []string{"a", "b"}}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var out bytes.Buffer
 		_, err := export.Write(context.Background(), &out, shoal.FormatCSV, cols, rows(string(data)))
@@ -239,7 +248,7 @@ func FuzzCSV(f *testing.F) {
 		if err != nil || len(records) != 2 {
 			t.Fatalf("%q: %q, %v", data, records, err)
 		}
-		for i, name := range cols.Fields {
+		for i, name := range cols.Select {
 			if got, cell := records[1][i], cellOf(want[name]); cell != nil && got != strings.ReplaceAll(*cell, "\r\n", "\n") {
 				t.Errorf("%q: %s = %q, want %q", data, name, got, *cell)
 			}

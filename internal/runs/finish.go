@@ -205,9 +205,5 @@ func (s *Service) columns(ctx context.Context, r *shoal.Run) (export.Columns, er
 	if err != nil {
 		return export.Columns{}, err
 	}
-	fields := make([]string, len(attributes))
-	for i := range attributes {
-		fields[i] = attributes[i].Name
-	}
-	return export.Columns{Fields: fields, NoLineBreaks: r.Settings.NoLineBreaks}, nil
+	return export.Columns{Attributes: attributes, NoLineBreaks: r.Settings.NoLineBreaks}, nil
 }
