@@ -2,11 +2,12 @@ package api
 
 import (
 	"cmp"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"hash/fnv"
+	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -14,83 +15,6 @@ import (
 	"shoal/internal/blob"
 	"shoal/internal/export"
 )
-
-const (
-	// downloadLife is how long a signed URL is good for.
-	downloadLife = time.Hour
-	// purposeDownload binds the signature to what it is for.
-	purposeDownload = "api/download"
-	// macSize is how much of the signature a URL carries.
-	macSize = 16
-)
-
-// downloadToken is what a signed URL carries: which file of which run, and
-// until when.
-type downloadToken struct {
-	workspace shoal.WorkspaceID
-	run       shoal.RunID
-	expires   time.Time
-	format    shoal.Format
-	fields    []string
-	omit      []string
-}
-
-// wireToken is the token's content as signed.
-type wireToken struct {
-	Workspace shoal.WorkspaceID `json:"w"`
-	Run       shoal.RunID       `json:"r"`
-	Expires   int64             `json:"e"`
-	Format    shoal.Format      `json:"f"`
-	Fields    []string          `json:"c,omitempty"`
-	Omit      []string          `json:"o,omitempty"`
-}
-
-func (a *API) signToken(t downloadToken) string {
-	body := appendJSON(nil, wireToken{t.workspace, t.run, t.expires.Unix(), t.format, t.fields, t.omit})
-	mac := a.seal.Sign(purposeDownload, body)
-	return base64.RawURLEncoding.EncodeToString(append(mac[:macSize:macSize], body...))
-}
-
-// resultsLinkLife is how long a link in a mail is good for.
-const resultsLinkLife = 7 * 24 * time.Hour
-
-// ResultsLink returns an address where the CSV of a run can be had without a
-// key for a week; "" when the server's own address was not configured.
-func (a *API) ResultsLink(ws shoal.WorkspaceID, run shoal.RunID) string {
-	if a.publicURL == "" {
-		return ""
-	}
-	return a.publicURL + "/v1/download/" + a.signToken(downloadToken{workspace: ws, run: run, expires: a.now().Add(resultsLinkLife), format: shoal.FormatCSV})
-}
-
-// errLink refuses a download link. It does not say more: whoever holds a good
-// one knows, and nobody else should learn.
-var errLink = shoal.NotFound("RunDoesNotExist", "token",
-	"This download link is not valid or has expired; get a new one from GET /v1/runs/{run}/download")
-
-func (a *API) openToken(text string) (downloadToken, error) {
-	raw, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(raw) < macSize {
-		return downloadToken{}, errLink
-	}
-	mac, body := raw[:macSize], raw[macSize:]
-	if !a.seal.VerifyPrefix(purposeDownload, body, mac) {
-		return downloadToken{}, errLink
-	}
-	var w wireToken
-	if json.Unmarshal(body, &w) != nil || a.now().Unix() >= w.Expires {
-		return downloadToken{}, errLink
-	}
-	return downloadToken{w.Workspace, w.Run, time.Unix(w.Expires, 0), w.Format, w.Fields, w.Omit}, nil
-}
-
-// downloadURL returns a signed URL of a run's results. The expiry is rounded up
-// to a minute, so that a squid's answer does not change with each look.
-func (c *call) downloadURL(r *shoal.Run, t downloadToken) string {
-	t.workspace, t.run = r.WorkspaceID, r.ID
-	t.expires = c.a.now().Add(downloadLife).Truncate(time.Minute).Add(time.Minute)
-	return c.base() + "/v1/download/" + c.a.signToken(t)
-}
 
 func (a *API) runDownload(c *call) error {
 	r, err := c.run()
@@ -101,15 +25,11 @@ func (a *API) runDownload(c *call) error {
 	if err != nil {
 		return err
 	}
-	t := downloadToken{format: shoal.FormatCSV, fields: names(q, "fields"), omit: names(q, "omit")}
-	// The MCP server calls it file_format.
-	if f := cmp.Or(q.Get("format"), q.Get("file_format")); f != "" {
-		t.format = shoal.Format(f)
+	form, err := exportForm(q)
+	if err != nil {
+		return err
 	}
-	if !knownFormat(t.format) {
-		return shoal.Invalid("InvalidParameterValue", "format", "format is %q; it must be csv, json or jsonl", clip(string(t.format), 40))
-	}
-	cols := export.Columns{Select: t.fields, Omit: t.omit}
+	cols := export.Columns{Select: form.Fields, Omit: form.Omit}
 	if err := c.columns(&cols, source{run: &r}); err != nil {
 		return err
 	}
@@ -118,7 +38,24 @@ func (a *API) runDownload(c *call) error {
 	}
 	return c.json(http.StatusOK, struct {
 		S3 string `json:"s3"`
-	}{c.downloadURL(&r, t)})
+	}{c.downloadURL(&r, form)})
+}
+
+// exportForm reads the form of a file from the query.
+func exportForm(q url.Values) (shoal.ExportForm, error) {
+	// The MCP server calls it file_format.
+	f := shoal.ExportForm{Format: shoal.Format(cmp.Or(q.Get("format"), q.Get("file_format"), string(shoal.FormatCSV))),
+		Fields: names(q, "fields"), Omit: names(q, "omit")}
+	if !knownFormat(f.Format) {
+		return f, shoal.Invalid("InvalidParameterValue", "format", "format is %q; it must be csv, json or jsonl", clip(string(f.Format), 40))
+	}
+	for name, option := range map[string]*bool{"bom": &f.BOM, "guard_formulas": &f.GuardFormulas, "dotted": &f.Dotted} {
+		var err error
+		if *option, err = boolean(q, name); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
 }
 
 func knownFormat(f shoal.Format) bool {
@@ -145,17 +82,15 @@ func (a *API) download(c *call) error {
 	if err != nil {
 		return err
 	}
-	if len(t.fields) == 0 && len(t.omit) == 0 {
-		if served, err := c.serveExport(&r, t.format); served || err != nil {
-			return err
-		}
+	if served, err := c.serveExport(&r, t.form); served || err != nil {
+		return err
 	}
-	return c.convert(&r, t)
+	return c.convert(&r, t.form)
 }
 
 // serveExport serves the stored file, if there is one.
-func (c *call) serveExport(r *shoal.Run, f shoal.Format) (bool, error) {
-	e, err := c.a.store.ExportOf(c.ctx(), r.ID, f, "")
+func (c *call) serveExport(r *shoal.Run, form shoal.ExportForm) (bool, error) {
+	e, err := c.a.store.ExportOf(c.ctx(), r.ID, form.Format, form.Variant())
 	if shoal.KindOf(err) == shoal.KindNotFound && err != nil {
 		return false, nil
 	}
@@ -170,9 +105,7 @@ func (c *call) serveExport(r *shoal.Run, f shoal.Format) (bool, error) {
 		return false, err
 	}
 	defer file.Close()
-	h := c.w.Header()
-	h["Content-Type"] = []string{f.ContentType()}
-	h["Content-Disposition"] = []string{attachment(string(r.ID), f)}
+	h := c.fileHeader(string(r.ID), form.Format)
 	h["Etag"] = []string{e.ETag}
 	h["Cache-Control"] = []string{"private, no-cache"}
 	c.status, c.started = http.StatusOK, true
@@ -202,15 +135,10 @@ func (p *patientWriter) WriteHeader(status int) {
 	p.ResponseWriter.WriteHeader(status)
 }
 
-// convert writes the run's results in the token's form as they are read. An
+// convert writes the run's results in the given form as they are read. An
 // ended run's results never change, so that what they come out as has an ETag too.
-func (c *call) convert(r *shoal.Run, t downloadToken) error {
-	sel := selection{query: shoal.ResultQuery{Workspace: t.workspace, Run: r.ID}, name: string(r.ID)}
-	sel.cols = export.Columns{Select: t.fields, Omit: t.omit, NoLineBreaks: r.Settings.NoLineBreaks}
-	if err := c.columns(&sel.cols, source{run: r}); err != nil {
-		return err
-	}
-	etag := convertedETag(r, t)
+func (c *call) convert(r *shoal.Run, form shoal.ExportForm) error {
+	etag := convertedETag(r, form)
 	h := c.w.Header()
 	h["Cache-Control"] = []string{"private, no-cache"}
 	h["Etag"] = []string{etag}
@@ -218,12 +146,69 @@ func (c *call) convert(r *shoal.Run, t downloadToken) error {
 		c.start(http.StatusNotModified)
 		return nil
 	}
-	return c.streamResults(sel, t.format)
+	return c.streamFile(string(r.ID), form.Format, func(w io.Writer) error {
+		_, err := c.a.runs.WriteExport(c.ctx(), w, r, form)
+		return err
+	})
 }
 
-func convertedETag(r *shoal.Run, t downloadToken) string {
+func convertedETag(r *shoal.Run, form shoal.ExportForm) string {
 	h := fnv.New64a()
-	h.Write(appendJSON(nil, wireToken{Run: r.ID, Format: t.format, Fields: t.fields, Omit: t.omit,
-		Expires: r.UniqueResults ^ int64(r.ExportCount)<<48}))
+	fmt.Fprint(h, r.ID, form.Format, form.Variant(), r.UniqueResults, r.ExportCount)
 	return `"` + strconv.FormatUint(h.Sum64(), 16) + `"`
+}
+
+// fileHeader names a file of results in the answer's header.
+func (c *call) fileHeader(name string, f shoal.Format) http.Header {
+	h := c.w.Header()
+	h["Content-Type"] = []string{f.ContentType()}
+	h["Content-Disposition"] = []string{attachment(name, f)}
+	return h
+}
+
+// streamFile answers with a file of results that write makes.
+func (c *call) streamFile(name string, f shoal.Format, write func(io.Writer) error) error {
+	h := c.fileHeader(name, f)
+	c.status = http.StatusOK
+	if c.r.Method == http.MethodHead {
+		c.start(http.StatusOK)
+		return nil
+	}
+	out := &streamWriter{c: c}
+	if err := write(out); err != nil {
+		if out.gone {
+			return errDropped
+		}
+		if !c.started {
+			delete(h, "Content-Disposition")
+			delete(h, "Etag")
+		}
+		return err
+	}
+	return nil
+}
+
+func attachment(name string, f shoal.Format) string {
+	return `attachment; filename="` + name + "." + string(f) + `"`
+}
+
+// streamWriter writes an answer that may be long: the first piece is sent at
+// once, and each piece has its own deadline.
+type streamWriter struct {
+	c    *call
+	gone bool
+}
+
+var _ io.Writer = (*streamWriter)(nil)
+
+func (s *streamWriter) Write(b []byte) (int, error) {
+	first := !s.c.started
+	s.c.started = true
+	s.c.longAnswer(writeGrace)
+	n, err := s.c.w.Write(b)
+	if err == nil && first {
+		err = http.NewResponseController(s.c.w).Flush()
+	}
+	s.gone = err != nil
+	return n, err
 }

@@ -232,44 +232,8 @@ func acceptedFormat(accept []string) shoal.Format {
 
 // streamResults writes every row of the selection as it is read.
 func (c *call) streamResults(sel selection, f shoal.Format) error {
-	h := c.w.Header()
-	h["Content-Type"] = []string{f.ContentType()}
-	h["Content-Disposition"] = []string{attachment(sel.name, f)}
-	c.status = http.StatusOK
-	out := &streamWriter{c: c}
-	if _, err := export.Write(c.ctx(), out, f, sel.cols, sel.rows(c)); err != nil {
-		if out.gone {
-			return errDropped
-		}
-		if !c.started {
-			delete(h, "Content-Disposition")
-		}
+	return c.streamFile(sel.name, f, func(w io.Writer) error {
+		_, err := export.Write(c.ctx(), w, f, sel.cols, sel.rows(c))
 		return err
-	}
-	return nil
-}
-
-func attachment(name string, f shoal.Format) string {
-	return `attachment; filename="` + name + "." + string(f) + `"`
-}
-
-// streamWriter writes an answer that may be long: the first piece is sent at
-// once, and each piece has its own deadline.
-type streamWriter struct {
-	c    *call
-	gone bool
-}
-
-var _ io.Writer = (*streamWriter)(nil)
-
-func (s *streamWriter) Write(b []byte) (int, error) {
-	first := !s.c.started
-	s.c.started = true
-	s.c.longAnswer(writeGrace)
-	n, err := s.c.w.Write(b)
-	if err == nil && first {
-		err = http.NewResponseController(s.c.w).Flush()
-	}
-	s.gone = err != nil
-	return n, err
+	})
 }

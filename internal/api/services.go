@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"shoal"
@@ -48,6 +49,9 @@ type Runs interface {
 	Abort(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, actor string) (shoal.Run, error)
 	// Export makes the export file of an ended run anew.
 	Export(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID) (shoal.Run, error)
+	// WriteExport writes the run's results in the given form as they are read, and
+	// returns how many rows it wrote.
+	WriteExport(ctx context.Context, w io.Writer, r *shoal.Run, form shoal.ExportForm) (int64, error)
 	// Share makes the run's results public by link, or private again.
 	Share(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, shared bool) (shoal.Run, error)
 	// SquidSwitched ends the active run of a squid that was switched off.

@@ -85,7 +85,7 @@ func (c *call) appendSquid(b []byte, s *shoal.Squid) []byte {
 		w.LastRun, w.LastRunStatus = orNull(r.ID), orNull(strings.ToUpper(string(r.Status)))
 		w.LastRunAt, w.LastRunDoneReason, w.LastRunIsDone = stamp(r.CreatedAt), orNull(r.DoneReason), &done
 		if r.ExportDone {
-			w.DownloadURL = orNull(c.downloadURL(r, downloadToken{format: shoal.FormatCSV}))
+			w.DownloadURL = orNull(c.downloadURL(r, plainCSV))
 		}
 	}
 	return appendJSON(b, w)
