@@ -55,7 +55,7 @@ func (s *Service) WriteExport(ctx context.Context, w io.Writer, r *shoal.Run, fo
 		return 0, err
 	}
 	shape(&cols, form)
-	return export.Write(ctx, w, form.Format, cols, s.rows(ctx, r))
+	return export.Write(ctx, w, form.Format, cols, s.Rows(ctx, r))
 }
 
 // shape lays a form over the columns of a run.
