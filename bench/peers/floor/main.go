@@ -8,7 +8,6 @@ package main
 import (
 	"bufio"
 	"encoding/json"
-	"fmt"
 	"log"
 	"net/http"
 	"net/url"
@@ -162,20 +161,14 @@ func (c *crawl) visit(at string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := read(at, doc)
-	if err != nil {
-		return nil, err
-	}
+	r := read(at, resp.Request.URL, doc)
 	c.outMu.Lock()
 	defer c.outMu.Unlock()
 	return r.Links, c.out.Encode(r)
 }
 
-func read(at string, doc *html.Node) (*row, error) {
-	base, err := url.Parse(at)
-	if err != nil {
-		return nil, fmt.Errorf("page's own address: %w", err)
-	}
+// read reads the page that was asked for at at and found, after redirects, at base.
+func read(at string, base *url.URL, doc *html.Node) *row {
 	r := &row{URL: at, H1: []string{}, Links: []string{}}
 	if title := titles.MatchFirst(doc); title != nil {
 		r.Title = text(title)
@@ -204,7 +197,7 @@ func read(at string, doc *html.Node) (*row, error) {
 			r.Links = append(r.Links, link)
 		}
 	}
-	return r, nil
+	return r
 }
 
 func href(n *html.Node) string {
