@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
+	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
+	"golang.org/x/net/idna"
 
 	"shoal"
 	"shoal/internal/blob"
@@ -54,9 +56,7 @@ func (e *email) send(ctx context.Context, p *parcel) Answer {
 	if e.server.Host == "" {
 		return Answer{Target: c.Email, Detail: "No mail server is configured: start the server with --smtp-host and --smtp-from (SHOAL_SMTP_HOST, SHOAL_SMTP_FROM)"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
-	defer cancel()
-	letter := e.letter(p.delivery)
+	l := e.letter(p.delivery)
 	var file *blob.Object
 	if c.Attach && p.delivery.Payload.Exported {
 		var err error
@@ -65,17 +65,39 @@ func (e *email) send(ctx context.Context, p *parcel) Answer {
 		}
 		defer file.Close()
 		if file.Size > maxAttachment {
-			letter.Note = fmt.Sprintf("The file has %d MB, which is too large for a mail (at most %d).", file.Size>>20, maxAttachment>>20)
+			l.Note = fmt.Sprintf("The file has %d MB, which is too large for a mail (at most %d).", file.Size>>20, maxAttachment>>20)
+			file = nil
 		}
 	}
-	m, err := e.message(p.delivery, c.Email, letter)
+	a := e.write(ctx, p.delivery, c.Email, l, file)
+	if file != nil && a.Status == tooLarge {
+		l.Note = "The file is not here: the mail server says that it is too large for a mail."
+		a = e.write(ctx, p.delivery, c.Email, l, nil)
+	}
+	return a
+}
+
+// tooLarge is a mail server's code for a mail above its limit (RFC 1870).
+const tooLarge = 552
+
+// write writes one mail and hands it in; file may be nil.
+func (e *email) write(ctx context.Context, d *shoal.Delivery, to string, l letter, file *blob.Object) Answer {
+	m, err := e.message(d, to, l)
 	if err != nil {
-		return Answer{Target: c.Email, Detail: err.Error(), final: true}
+		return Answer{Target: to, Detail: err.Error(), final: true}
 	}
-	if file != nil && letter.Note == "" {
-		m.AttachReadSeeker(fileName(p.delivery), file, mail.WithFileContentType("text/csv"))
+	within := mailTimeout
+	if file != nil {
+		m.AttachReadSeeker(fileName(d), file, mail.WithFileContentType("text/csv"))
+		within += time.Duration(file.Size/slowest) * time.Second
 	}
-	return e.post(ctx, m, c.Email)
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	err = e.hand(ctx, m, within)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && err != nil {
+		err = ctx.Err() // it closed the connection, which is all that err says
+	}
+	return e.judge(err, to, within)
 }
 
 // message writes the mail. Its id is that of the delivery, so that a repeat can
@@ -85,7 +107,7 @@ func (e *email) message(d *shoal.Delivery, to string, l letter) (*mail.Msg, erro
 	if err := m.From(e.server.From); err != nil {
 		return nil, fmt.Errorf("the sender's address (--smtp-from) is %q: %w", e.server.From, err)
 	}
-	if err := m.To(to); err != nil {
+	if err := m.To(asciiDomain(to)); err != nil {
 		return nil, fmt.Errorf("the address %q cannot be written to: %w", to, err)
 	}
 	text, html, err := l.write()
@@ -102,48 +124,152 @@ func (e *email) message(d *shoal.Delivery, to string, l letter) (*mail.Msg, erro
 	return m, nil
 }
 
-// post hands the mail to the server.
-func (e *email) post(ctx context.Context, m *mail.Msg, to string) Answer {
-	client, err := e.client()
-	if err != nil {
-		return Answer{Target: to, Detail: "The mail server's settings: " + err.Error()}
+// asciiDomain writes the domain of an address as mail servers know it (RFC
+// 5891), whether or not they take others.
+func asciiDomain(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	domain, err := idna.Lookup.ToASCII(address[at+1:])
+	if at < 0 || err != nil {
+		return address
 	}
+	return address[:at+1] + domain
+}
+
+// stage is the step of a mail's handing in that went wrong.
+type stage string
+
+const (
+	stageLogIn     stage = "the log-in"
+	stageSender    stage = "the sender"
+	stageRecipient stage = "the address"
+	stageMail      stage = "the mail"
+)
+
+// stageError is what the mail server said to a step.
+type stageError struct {
+	stage stage
+	err   error
+}
+
+func (e *stageError) Error() string { return string(e.stage) + ": " + e.err.Error() }
+func (e *stageError) Unwrap() error { return e.err }
+
+// hand hands the mail to the server. Once the server has said that it has it,
+// nothing that follows is an error: written again, it would come twice.
+func (e *email) hand(ctx context.Context, m *mail.Msg, within time.Duration) error {
+	client, err := e.client(ctx, within)
+	if err != nil {
+		return fmt.Errorf("the mail server's settings: %w", err)
+	}
+	conn, err := client.DialToSMTPClientWithContext(ctx)
+	if err != nil {
+		return &stageError{stageLogIn, err}
+	}
+	defer client.CloseWithSMTPClient(conn)
+	from, err := m.GetSender(false)
+	if err != nil {
+		return &stageError{stageSender, err}
+	}
+	to, err := m.GetRecipients()
+	if err != nil {
+		return &stageError{stageRecipient, err}
+	}
+	if err := conn.Mail(from); err != nil {
+		return &stageError{stageSender, err}
+	}
+	for _, address := range to {
+		if err := conn.Rcpt(address); err != nil {
+			return &stageError{stageRecipient, err}
+		}
+	}
+	w, err := conn.Data()
+	if err != nil {
+		return &stageError{stageMail, err}
+	}
+	if _, err := m.WriteTo(w); err != nil {
+		return &stageError{stageMail, err} // without the end of the mail, the server drops it
+	}
+	if err := w.Close(); err != nil {
+		return &stageError{stageMail, err}
+	}
+	return nil
+}
+
+// judge makes the answer of what handing the mail in gave.
+func (e *email) judge(err error, to string, within time.Duration) Answer {
 	a := Answer{Target: to}
-	err = client.DialAndSendWithContext(ctx, m)
-	var refused *mail.SendError
-	var said *textproto.Error
-	switch {
-	case err == nil:
+	if err == nil {
 		a.OK, a.Status, a.Detail = true, 250, "Accepted by "+e.server.Host
-	case errors.As(err, &refused) && refused.ErrorCode() > 0:
-		a.Status = refused.ErrorCode()
-		a.Detail = e.server.Host + " refused the mail: " + clip(err.Error(), maxDetail)
-		a.final = a.Status >= 500 // RFC 5321: do not repeat it
-	case errors.As(err, &said):
-		a.Status = said.Code
-		a.Detail = fmt.Sprintf("%s answered %d %s", e.server.Host, said.Code, clip(said.Msg, maxDetail))
+		return a
+	}
+	var at *stageError
+	errors.As(err, &at)
+	said, ok := errors.AsType[*textproto.Error](err)
+	if !ok {
+		a.Detail = e.explain(err, within)
+		return a
+	}
+	a.Status = said.Code
+	a.Detail = fmt.Sprintf("%s answered %d %s", e.server.Host, said.Code, clip(said.Msg, maxDetail))
+	if at == nil {
+		return a
+	}
+	switch at.stage {
+	case stageLogIn:
+		if said.Code >= 500 {
+			a.Detail += ". The log-in was refused: look at --smtp-user and --smtp-password"
+		}
+	case stageSender:
+		a.Detail += fmt.Sprintf(". It takes no mail from %s: look at --smtp-from and the log-in", e.server.From)
 	default:
-		a.Detail = explain(err, e.server.Host, mailTimeout)
+		// RFC 5321, 4.2.1: what is refused for good is not to be tried again.
+		a.final = said.Code >= 500
 	}
 	return a
 }
 
-func (e *email) client() (*mail.Client, error) {
-	config := &tls.Config{ServerName: e.server.Host, RootCAs: e.server.Roots, MinVersion: tls.VersionTLS12}
-	options := []mail.Option{
-		mail.WithPort(e.server.Port), mail.WithTimeout(mailTimeout), mail.WithTLSConfig(config), mail.WithTLSPolicy(mail.NoTLS),
-		mail.WithDialContextFunc(mail.DialContextFunc(e.dial)),
+// explain says why there was no answer, and which setting of the server may be wrong.
+func (e *email) explain(err error, within time.Duration) string {
+	said := explain(err, e.server.Host, within)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	_, stranger := errors.AsType[x509.UnknownAuthorityError](err)
+	switch {
+	case plain:
+		return said + ": try --smtp-tls starttls"
+	case stranger:
+		return said + ": give its certificate with --smtp-ca"
+	case errors.Is(err, context.DeadlineExceeded) && e.server.TLS != "tls":
+		return said + ". A port for TLS, such as 465, says nothing before the client does: for that one, --smtp-tls tls"
+	case strings.Contains(err.Error(), "does not support STARTTLS"):
+		return e.server.Host + " offers no STARTTLS at this port, so the mail would go in the clear: take another port, or --smtp-tls tls (or none)"
 	}
+	return said
+}
+
+// client returns a client of the mail server whose connections end with ctx.
+func (e *email) client(ctx context.Context, within time.Duration) (*mail.Client, error) {
+	config := &tls.Config{ServerName: e.server.Host, RootCAs: e.server.Roots, MinVersion: tls.VersionTLS12}
+	dial := e.dial
 	auth := mail.SMTPAuthAutoDiscover
-	switch e.server.TLS {
-	case "starttls":
-		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
-	case "tls":
+	if e.server.TLS == "tls" {
 		// The library believes a connection that it did not encrypt to be open.
 		auth = mail.SMTPAuthPlainNoEnc
-		options = append(options, mail.WithDialContextFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
+		dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dialTLS(ctx, e.dial, network, address, config)
-		}))
+		}
+	}
+	options := []mail.Option{
+		mail.WithPort(e.server.Port), mail.WithTimeout(within), mail.WithTLSConfig(config), mail.WithTLSPolicy(mail.NoTLS),
+		mail.WithDialContextFunc(func(_ context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err == nil {
+				context.AfterFunc(ctx, func() { conn.Close() })
+			}
+			return conn, err
+		}),
+	}
+	if e.server.TLS == "starttls" {
+		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
 	}
 	if e.server.Username != "" {
 		options = append(options, mail.WithSMTPAuth(auth), mail.WithUsername(e.server.Username), mail.WithPassword(e.server.Password))

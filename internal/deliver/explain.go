@@ -27,6 +27,9 @@ func explain(err error, host string, within time.Duration) string {
 	if refused, ok := errors.AsType[*safedial.RefusedError](err); ok {
 		return refused.Error()
 	}
+	if slow, ok := errors.AsType[*slowError](err); ok {
+		return host + " " + slow.Error()
+	}
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		if dns.IsNotFound {
 			return fmt.Sprintf("The name %s has no address: check its spelling", host)

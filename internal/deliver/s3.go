@@ -15,13 +15,13 @@ import (
 	"shoal"
 )
 
-const (
-	// partSize is how much of a file is in memory at a time; S3 takes 10,000
-	// parts, which makes 80 GB.
-	partSize = 8 << 20
-	// slowest is the pace in bytes a second below which an upload is given up.
-	slowest = 50 << 10
-)
+// partSize is how much of a file is in memory at a time; S3 takes 10,000
+// parts, which makes 80 GB.
+const partSize = 8 << 20
+
+// answerWithin is how long a bucket's server may take to answer a request that
+// it has got all of.
+const answerWithin = time.Minute
 
 // bucket puts a run's file into a bucket of S3 or what speaks its protocol.
 type bucket struct {
@@ -45,7 +45,7 @@ func (b *bucket) send(ctx context.Context, p *parcel) Answer {
 		return Answer{Detail: err.Error(), final: true}
 	}
 	transport := newTransport(b.dial)
-	transport.DisableKeepAlives, transport.ResponseHeaderTimeout = false, time.Minute
+	transport.DisableKeepAlives, transport.ResponseHeaderTimeout = false, answerWithin
 	defer transport.CloseIdleConnections()
 	client, host, err := c.client(transport)
 	if err != nil {
@@ -94,30 +94,41 @@ func (c *bucketConfig) client(transport http.RoundTripper) (*minio.Client, strin
 // put uploads the file, in parts if it is large. The object appears whole or
 // not at all, and a repeat replaces it.
 func (c *bucketConfig) put(ctx context.Context, client *minio.Client, host, key string, file io.Reader, size int64) Answer {
-	within := 2*time.Minute + time.Duration(size/slowest)*time.Second
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
 	a := Answer{Target: c.Bucket + "/" + key}
+	if size > partSize {
+		// What a process left that died in the middle would be kept, and paid for,
+		// for ever. That it may not be looked for is no failure.
+		err := client.RemoveIncompleteUpload(ctx, c.Bucket, key)
+		if err != nil && minio.ToErrorResponse(err).StatusCode == 0 {
+			a.Status, a.Detail = explainS3(err, host)
+			return a
+		}
+	}
+	ctx, from, stop := newPaced(ctx, file)
+	defer stop()
 	// An MD5 of each part instead of signed chunks: not every server that speaks
 	// S3 takes the framing of those off, and the file would hold it.
-	_, err := client.PutObject(ctx, c.Bucket, key, file, size, minio.PutObjectOptions{
+	sent, err := client.PutObject(ctx, c.Bucket, key, from, size, minio.PutObjectOptions{
 		ContentType: "text/csv; charset=utf-8", PartSize: partSize, NumThreads: 1, DisableContentSha256: true, SendContentMd5: true,
 	})
 	if err == nil {
-		a.OK, a.Status, a.Detail = true, http.StatusOK, fmt.Sprintf("%s bytes are in the bucket", grouped(size))
+		a.OK, a.Status, a.Detail = true, http.StatusOK, fmt.Sprintf("%s bytes are in the bucket", grouped(sent.Size))
 		return a
 	}
-	said := minio.ToErrorResponse(err)
+	a.Status, a.Detail = explainS3(from.verdict(ctx, err), host)
+	return a
+}
+
+// explainS3 says what the bucket's server said, or why it said nothing.
+func explainS3(err error, host string) (status int, detail string) {
 	if strings.Contains(err.Error(), "Connection closed by foreign host") { // the library's word for an EOF
 		err = io.ErrUnexpectedEOF
 	}
+	said := minio.ToErrorResponse(err)
 	if said.StatusCode == 0 || said.Code == "" {
-		a.Detail = explain(err, host, within)
-		return a
+		return 0, explain(err, host, answerWithin)
 	}
-	a.Status = said.StatusCode
-	a.Detail = fmt.Sprintf("%s answered %d %s: %s", host, said.StatusCode, said.Code, clip(said.Message, maxDetail))
-	return a
+	return said.StatusCode, fmt.Sprintf("%s answered %d %s: %s", host, said.StatusCode, said.Code, clip(said.Message, maxDetail))
 }
 
 // placed is where a run's file goes: the path with its words in braces

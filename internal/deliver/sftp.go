@@ -11,16 +11,12 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
 
 	"shoal"
 )
-
-// stall is how long an SSH server may be silent while something is wanted of it.
-const stall = time.Minute
 
 // server puts a run's file on an SSH server.
 type server struct {
@@ -60,6 +56,9 @@ func (s *server) send(ctx context.Context, p *parcel) Answer {
 	}
 	defer client.Close()
 	a.Target, err = s.put(ctx, client, &c, p.delivery)
+	if lost := client.line.cause(); lost != nil && errors.Is(err, sftp.ErrSSHFxConnectionLost) {
+		err = lost
+	}
 	if err != nil {
 		a.Detail = c.explain(err)
 		return a
@@ -118,7 +117,8 @@ func (s *server) connect(ctx context.Context, c *serverConfig, auth []ssh.AuthMe
 	if known, _, _, _, err := ssh.ParseAuthorizedKey([]byte(c.HostKey)); err == nil {
 		config.HostKeyAlgorithms = algorithms(known.Type())
 	}
-	shell, chans, reqs, err := ssh.NewClientConn(&patient{conn}, address, config)
+	line := &patient{Conn: conn}
+	shell, chans, reqs, err := ssh.NewClientConn(line, address, config)
 	if err != nil {
 		stop()
 		return nil, errors.Join(err, conn.Close())
@@ -129,7 +129,7 @@ func (s *server) connect(ctx context.Context, c *serverConfig, auth []ssh.AuthMe
 		stop()
 		return nil, errors.Join(fmt.Errorf("the server offers no SFTP: %w", err), client.Close())
 	}
-	return &session{files, client, stop}, nil
+	return &session{files, client, line, stop}, nil
 }
 
 // pin accepts the key that is known, or the first.
@@ -158,6 +158,7 @@ func algorithms(kind string) []string {
 type session struct {
 	*sftp.Client
 	shell *ssh.Client
+	line  *patient
 	stop  func() bool
 }
 
@@ -165,23 +166,6 @@ func (s *session) Close() {
 	s.stop()
 	s.Client.Close()
 	s.shell.Close()
-}
-
-// patient gives every read and write of a connection its own time.
-type patient struct{ net.Conn }
-
-func (c *patient) Read(b []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(stall)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Read(b)
-}
-
-func (c *patient) Write(b []byte) (int, error) {
-	if err := c.SetWriteDeadline(time.Now().Add(stall)); err != nil {
-		return 0, err
-	}
-	return c.Conn.Write(b)
 }
 
 // put writes the file beside its place and renames it, so that who looks into
@@ -204,7 +188,7 @@ func (s *server) put(ctx context.Context, client *session, c *serverConfig, d *s
 	if err := client.MkdirAll(path.Dir(name)); err != nil {
 		return where, fmt.Errorf("make the directory %s: %w", path.Dir(name), err)
 	}
-	if err := upload(client, name+".part", from, size); err != nil {
+	if err := upload(ctx, client, name+".part", from, size); err != nil {
 		return where, err
 	}
 	if err := replace(client, name+".part", name); err != nil {
@@ -224,21 +208,29 @@ func orDot(directory string) string {
 }
 
 // upload writes a file and makes sure that all of it arrived.
-func upload(client *session, name string, from io.Reader, size int64) (err error) {
+func upload(ctx context.Context, client *session, name string, from io.Reader, size int64) (err error) {
+	ctx, file, over := newPaced(ctx, from)
+	defer over()
+	// The end of the transfer's time ends what the session waits for.
+	defer context.AfterFunc(ctx, func() { client.shell.Close() })()
 	f, err := client.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", name, err)
 	}
-	_, err = f.ReadFrom(from)
+	// Many writes at a time: one waits for the whole way to the server and back.
+	sent, err := f.ReadFromWithConcurrency(file, 0)
 	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write %s: %w", name, err)
+		return file.verdict(ctx, fmt.Errorf("write %s: %w", name, err))
+	}
+	if sent != size {
+		return fmt.Errorf("the run's file has %d bytes, and %d could be read: make it again with POST /v1/runs/ID/export, then redeliver", size, sent)
 	}
 	info, err := client.Stat(name)
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", name, err)
 	}
-	if info.Size() != size {
-		return fmt.Errorf("%s has %d bytes on the server, and %d were sent: its disk may be full", name, info.Size(), size)
+	if info.Size() != sent {
+		return fmt.Errorf("%s has %d bytes on the server, and %d were sent: its disk may be full", name, info.Size(), sent)
 	}
 	return nil
 }
