@@ -70,12 +70,13 @@ func AppendResultID(b []byte, runPK int64, key Digest) []byte {
 
 // ResultQuery selects results. Exactly one of Squid and Run is set; Task
 // narrows it. After and Limit page by key for streaming (keyset): rows with
-// Key > After, oldest first.
+// Key > After, oldest first, and with Upto set none with a greater key than that.
 type ResultQuery struct {
 	Workspace WorkspaceID
 	Squid     SquidID
 	Run       RunID
 	Task      TaskID
 	After     int64
+	Upto      int64
 	Limit     int
 }

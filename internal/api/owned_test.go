@@ -85,7 +85,8 @@ var bodies = map[string]func(own things) any{
 	"POST /v1/squids/{id}/chain": func(own things) any {
 		return map[string]any{"target_module_id": own["crawlers"], "field_map": map[string]any{"url": "url"}}
 	},
-	"PATCH /v1/squids/{id}/chain": func(own things) any { return map[string]any{"target_module_id": own["crawlers"]} },
+	"PATCH /v1/squids/{id}/chain":  func(own things) any { return map[string]any{"target_module_id": own["crawlers"]} },
+	"POST /v1/squids/{id}/cursors": func(things) any { return map[string]any{"name": "mine"} },
 	"POST /v1/squid/estimate": func(own things) any {
 		return map[string]any{"squid": own["squids"], "crawler": own["crawlers"], "tasks": []any{map[string]any{"url": "https://a.example/"}}}
 	},

@@ -19,6 +19,9 @@ func (a *API) listResults(c *call) error {
 	if err != nil {
 		return err
 	}
+	if q.Has("cursor") || q.Has("ack") {
+		return a.takeResults(c, q)
+	}
 	sel, err := c.selection(q)
 	if err != nil {
 		return err
@@ -43,18 +46,28 @@ func (a *API) listResults(c *call) error {
 }
 
 func (c *call) sendResults(l shoal.Listing[shoal.Result], w shoal.Window, object *export.Object) error {
-	b := appendEnvelope(append(c.buf[:0], '{'), l.Total, w, len(l.Items))
+	b, err := appendResults(append(c.buf[:0], '{'), &l, w, object)
+	if err != nil {
+		return err
+	}
+	c.buf = c.appendNeighbours(b, l.Total, w)
+	return c.send(http.StatusOK, c.buf)
+}
+
+// appendResults appends the envelope with its list of results, from after its
+// opening brace to the list's closing bracket.
+func appendResults(b []byte, l *shoal.Listing[shoal.Result], w shoal.Window, object *export.Object) ([]byte, error) {
+	b = appendEnvelope(b, l.Total, w, len(l.Items))
 	for i := range l.Items {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		var err error
 		if b, err = object.Append(b, &l.Items[i]); err != nil {
-			return err
+			return b, err
 		}
 	}
-	c.buf = c.appendNeighbours(append(b, ']'), l.Total, w)
-	return c.send(http.StatusOK, c.buf)
+	return append(b, ']'), nil
 }
 
 // selection is what of which results is wanted.

@@ -20,6 +20,7 @@ type Store interface {
 	TaskStore
 	RunStore
 	ResultStore
+	CursorStore
 	AccountStore
 	ExportStore
 	DeliveryStore

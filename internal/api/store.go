@@ -191,6 +191,25 @@ type ResultStore interface {
 	ReadResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
 }
 
+// CursorStore holds how far consumers have come with the results of squids.
+type CursorStore interface {
+	// TakeResults acknowledges q.Ack and says which results the consumer gets
+	// next; a cursor that does not exist is made, unless something is to be
+	// acknowledged. ErrSquidNotFound, ErrCursorNotFound; Invalid for a token that
+	// is not of the cursor as it is now.
+	TakeResults(ctx context.Context, q shoal.CursorQuery) (shoal.Taken, error)
+	// WaitResults returns when the squid has results behind the key after, or with
+	// the error of ctx when that ends.
+	WaitResults(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, after int64) error
+	// Cursors lists a squid's cursors by name.
+	Cursors(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, w shoal.Window) (shoal.Listing[shoal.Cursor], error)
+	// SetCursor sets a cursor, made if it does not exist, to shoal.CursorBeginning,
+	// shoal.CursorEnd or before a run of the squid; ErrRunNotFound.
+	SetCursor(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, name, to string) (shoal.Cursor, error)
+	// DeleteCursor deletes a cursor; ErrCursorNotFound.
+	DeleteCursor(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, name string) error
+}
+
 // AccountStore holds accounts and synchronizations.
 type AccountStore interface {
 	Sync(ctx context.Context, ws shoal.WorkspaceID, id shoal.SyncID) (shoal.Sync, error)

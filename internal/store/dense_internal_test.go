@@ -270,8 +270,11 @@ func TestPlansOfHotQueries(t *testing.T) {
 		"task results": {text: partPage, args: []any{1, 2, 3, 4, 50, 1, 2, 50, 0}, sorts: true, want: []string{
 			"results USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
 			"result_links USING PRIMARY KEY (run_pk=? AND task_seq=? AND key>? AND key<?)"}},
-		"gaps":  {text: gapSum, args: []any{resultList, 1, 2, 3, 4}, want: []string{"gaps USING PRIMARY KEY (list=? AND squid_pk=? AND level=? AND block>? AND block<?)"}},
-		"tasks": {text: taskPage(""), args: []any{1, 2, 50}, want: []string{"tasks USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", lastRunTask}},
+		"cursor":     {text: cursorQuery, args: []any{1, "c"}, want: []string{"cursors USING PRIMARY KEY (squid_pk=? AND name=?)"}},
+		"cursors":    {text: cursorPage, args: []any{1, 50, 0}, want: []string{"cursors USING PRIMARY KEY (squid_pk=?)"}},
+		"row's mark": {text: rowOfMark, args: []any{1}, want: []string{"results USING INTEGER PRIMARY KEY (rowid=?)"}},
+		"gaps":       {text: gapSum, args: []any{resultList, 1, 2, 3, 4}, want: []string{"gaps USING PRIMARY KEY (list=? AND squid_pk=? AND level=? AND block>? AND block<?)"}},
+		"tasks":      {text: taskPage(""), args: []any{1, 2, 50}, want: []string{"tasks USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)", lastRunTask}},
 		"url tasks": {text: taskPage(" AND squid_pk = 1 AND has_url = TRUE"), args: []any{1, 2, 50}, want: []string{
 			"tasks USING INDEX tasks_type (squid_pk=? AND has_url=? AND key>? AND key<?)", lastRunTask}},
 		"task":      {text: taskQuery, args: []any{id, id}, want: []string{"t USING INDEX sqlite_autoindex_tasks_1 (id=?)", lastRunTask}},

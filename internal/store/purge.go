@@ -127,7 +127,7 @@ func (s *Store) purgeSquid(ctx context.Context, tx *sql.Tx, pk int64) (bool, err
 	}
 	for _, q := range []string{`DELETE FROM gaps WHERE squid_pk = $1`, `DELETE FROM chains WHERE squid_pk = $1`,
 		`DELETE FROM launches WHERE squid_pk = $1`, `DELETE FROM handovers WHERE squid_pk = $1`,
-		`DELETE FROM delivery_targets WHERE squid_pk = $1`} {
+		`DELETE FROM delivery_targets WHERE squid_pk = $1`, `DELETE FROM cursors WHERE squid_pk = $1`} {
 		if _, err := tx.ExecContext(ctx, q, pk); err != nil {
 			return false, err
 		}

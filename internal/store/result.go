@@ -134,6 +134,9 @@ func (s *Store) ReadResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.R
 	if q.After > first {
 		in.after = seqOf(min(q.After, last))
 	}
+	if q.Upto > 0 && q.Upto < last {
+		in.upto = seqOf(max(q.Upto, first))
+	}
 	var rows []shoal.Result
 	if sc.parts != nil {
 		rows, err = s.readParts(ctx, &sc, in, q.Limit, 0)
