@@ -14,12 +14,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	_ "modernc.org/sqlite" // registers the "sqlite" driver
 
 	"shoal"
-	"shoal/internal/jobs"
 )
 
 // dataFile is the embedded database's file in the data directory.
@@ -91,6 +88,7 @@ func (db *DB) openSQLite() error {
 		return err
 	}
 	db.lock = held
+	reservePages()
 	if db.write, err = sql.Open("sqlite", sqliteDSN(db.dataDir, "8192", false)); err != nil {
 		return errors.Join(fmt.Errorf("open %s: %w", dataFile, err), held.release())
 	}
@@ -163,42 +161,6 @@ func (db *DB) WriteDB() *sql.DB { return db.write }
 
 // ReadDB returns the pool that reads; on SQLite it cannot write.
 func (db *DB) ReadDB() *sql.DB { return db.read }
-
-// Migrate brings the schema, the jobs' tables included, up to date. Several servers may call it at once.
-func (db *DB) Migrate(ctx context.Context) error {
-	p, err := db.provider()
-	if err != nil {
-		return err
-	}
-	done, err := p.Up(ctx)
-	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
-	}
-	for _, m := range done {
-		db.log.Info("database migrated", "version", m.Source.Version, "took", m.Duration)
-	}
-	return jobs.Migrate(ctx, db.write, jobs.Dialect(db.dialect))
-}
-
-func (db *DB) provider() (*goose.Provider, error) {
-	schema, err := db.dialect.schema()
-	if err != nil {
-		return nil, fmt.Errorf("read migrations: %w", err)
-	}
-	opts := []goose.ProviderOption{goose.WithDisableGlobalRegistry(true)}
-	if db.dialect == Postgres {
-		locker, err := lock.NewPostgresSessionLocker()
-		if err != nil {
-			return nil, fmt.Errorf("migrate: %w", err)
-		}
-		opts = append(opts, goose.WithSessionLocker(locker))
-	}
-	p, err := goose.NewProvider(db.dialect.goose(), db.write, schema, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("migrate: %w", err)
-	}
-	return p, nil
-}
 
 // Ready reports whether the database answers and its schema is this program's.
 func (db *DB) Ready(ctx context.Context) error {

@@ -1,5 +1,5 @@
 -- One text for SQLite and PostgreSQL. The words in braces are replaced by
--- dialect.go: {pk} is an automatic integer primary key, {key} a given one (the
+-- migrate.go: {pk} is an automatic integer primary key, {key} a given one (the
 -- rowid on SQLite), {clustered} stores a table in the order of its primary key
 -- (WITHOUT ROWID on SQLite).
 -- Times are integer microseconds since 1970 UTC, 0 or NULL when unset; credits
