@@ -66,27 +66,10 @@ func main() {
 
 // run parses args, does the verb and returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	var c cli
-	code := -1
-	parser, err := kong.New(&c, kong.Name("shoal"), kong.Description(about),
-		kong.UsageOnError(), kong.Writers(stdout, stderr),
-		kong.Exit(func(n int) { code = n }),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
-		kong.Configuration(yamlConfig, "shoal.yaml"))
-	if err != nil {
-		fmt.Fprintf(stderr, "shoal: %v\n", err)
-		return exitFailed
-	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	kctx, err := parser.Parse(args)
-	if code >= 0 { // --help asked to leave
+	// What parsing needs is more than a megabyte: it is garbage before the verb begins.
+	do, code := parse(args, stdout, stderr)
+	if do == nil {
 		return code
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "shoal: %v\nTry: %s --help\n", err, verbOf(err))
-		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -94,8 +77,50 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	// what is committed is safe either way.
 	context.AfterFunc(ctx, stop)
 	out := &output{out: stdout, err: stderr, in: stdin, terminal: isTerminal(stdout), errTerminal: isTerminal(stderr)}
-	kctx.BindTo(ctx, (*context.Context)(nil))
-	return exitCode(kctx.Run(out), stderr)
+	return exitCode(do(ctx, out), stderr)
+}
+
+// parse returns the verb that args ask for, with its flags set; nil when there
+// is nothing to do but to exit with code.
+func parse(args []string, stdout, stderr io.Writer) (do func(context.Context, *output) error, code int) {
+	var c cli
+	code = -1
+	parser, err := kong.New(&c, kong.Name("shoal"), kong.Description(about),
+		kong.UsageOnError(), kong.Writers(stdout, stderr),
+		kong.Exit(func(n int) { code = n }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Configuration(yamlConfig, "shoal.yaml"))
+	if err != nil {
+		fmt.Fprintf(stderr, "shoal: %v\n", err)
+		return nil, exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parser.Parse(args)
+	if code >= 0 { // --help asked to leave
+		return nil, code
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "shoal: %v\nTry: %s --help\n", err, verbOf(err))
+		return nil, exitUsage
+	}
+	return verb(kctx.Selected().Target.Addr().Interface()), 0
+}
+
+// verb returns what a verb's struct does.
+func verb(target any) func(context.Context, *output) error {
+	switch v := target.(type) {
+	case interface {
+		Run(context.Context, *output) error
+	}:
+		return v.Run
+	case interface{ Run(*output) error }:
+		return func(_ context.Context, o *output) error { return v.Run(o) }
+	case interface{ Run(context.Context) error }:
+		return func(ctx context.Context, _ *output) error { return v.Run(ctx) }
+	}
+	return func(context.Context, *output) error { return fmt.Errorf("%T cannot be run", target) }
 }
 
 // verbOf returns the verb that was understood before parsing failed, for a hint.
