@@ -1,17 +1,17 @@
 package export
 
 // Fill counts, over the rows that a CSV file got, in how many each of the
-// crawler's fields has a value. The zero Fill is ready to be given to Columns.
+// crawler's fields has a valuf. The zero Fill is ready to be given to Columns.
 type Fill struct {
 	Rows   int64
 	Fields map[string]int64 // every field of the file, those never filled too
 }
 
 // count takes note of the row whose values were just scanned.
-func (e *csvEncoder) count() {
-	for i, kind := range e.kinds {
-		if kind > kindNull && !hollow(e.values[i]) {
-			e.filled[i]++
+func (f *csvFormat) count() {
+	for i, kind := range f.kinds {
+		if kind > kindNull && !hollow(f.values[i]) {
+			f.filled[i]++
 		}
 	}
 }
@@ -23,11 +23,11 @@ func hollow(v []byte) bool {
 }
 
 // report hands over what was counted.
-func (e *csvEncoder) report(f *Fill, rows int64) {
-	*f = Fill{Rows: rows, Fields: make(map[string]int64, len(e.columns))}
-	for i, c := range e.columns {
+func (f *csvFormat) report(fill *Fill, rows int64) {
+	*fill = Fill{Rows: rows, Fields: make(map[string]int64, len(f.columns))}
+	for i, c := range f.columns {
 		if c.member < 0 {
-			f.Fields[c.name] = e.filled[i]
+			fill.Fields[c.name] = f.filled[i]
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (o *Object) appendFields(b, data []byte) ([]byte, error) {
 	b = append(b, '{')
 	first := true
 	for s.next() {
-		if !o.wants(string(s.key)) {
+		if !o.wants(string(s.name)) {
 			continue
 		}
 		if !first {

@@ -26,6 +26,7 @@ const (
 // to begin; q.Limit is ignored.
 func Read(ctx context.Context, source Source, q shoal.ResultQuery) Rows {
 	return func(yield func(*shoal.Result, error) bool) {
+		q := q // each range begins anew
 		q.Limit = firstBatch
 		for {
 			rows, err := source.ReadResults(ctx, q)

@@ -13,8 +13,8 @@ type valueKind uint8
 
 const (
 	kindNone    valueKind = iota // the row has no such field
-	kindLiteral                  // number, true, false: as it is
 	kindNull                     // an empty cell
+	kindLiteral                  // number, true, false: as it is
 	kindPlain                    // a string of which every byte is itself
 	kindComma                    // a string without escapes that CSV must quote
 	kindEscaped                  // a string with escapes
@@ -27,9 +27,10 @@ const (
 type scanner struct {
 	data []byte
 	at   int
-	// The member last found. key is between its quotes, escapes and all; value
-	// is the whole JSON text; kind classes it.
+	// The member last found. key is between its quotes, escapes and all, name is
+	// what it says; value is the whole JSON text; kind classes it.
 	key   []byte
+	name  []byte
 	value []byte
 	kind  valueKind
 	err   error
@@ -59,6 +60,10 @@ func (s *scanner) next() bool {
 		return s.fail()
 	}
 	s.key = s.value[1 : len(s.value)-1]
+	s.name = s.key
+	if s.kind == kindEscaped {
+		s.name = appendText(nil, s.key)
+	}
 	if s.peek() != ':' {
 		return s.fail()
 	}
