@@ -61,7 +61,7 @@ func wholeNumber(text []byte) (int64, bool) {
 	if v, err := strconv.ParseInt(view(text), 10, 64); err == nil {
 		return v, true
 	}
-	if bytes.IndexAny(text, ".eE") < 0 {
+	if !bytes.ContainsAny(text, ".eE") {
 		return 0, false // a whole one, and too large
 	}
 	v, ok := realNumber(text)
@@ -82,7 +82,7 @@ func realNumber(text []byte) (float64, bool) {
 	if err != nil {
 		return 0, false
 	}
-	if math.Abs(v) >= exactInt && bytes.IndexAny(text, ".eE") < 0 {
+	if math.Abs(v) >= exactInt && !bytes.ContainsAny(text, ".eE") {
 		exact, err := strconv.ParseInt(view(text), 10, 64)
 		return v, err == nil && v < 1<<63 && int64(v) == exact
 	}

@@ -50,7 +50,7 @@ func isCellNumber(value []byte) bool {
 	if digits(bytes.TrimPrefix(value, []byte("-"))) > exactDigits || len(value) > 25 {
 		return false
 	}
-	if len(value) <= exactDigits && bytes.IndexAny(value, "eE") < 0 {
+	if len(value) <= exactDigits && !bytes.ContainsAny(value, "eE") {
 		return true // no float is needed to know
 	}
 	_, ok := realNumber(value)
