@@ -11,8 +11,10 @@ import (
 
 // resultCmd holds the verbs of results.
 type resultCmd struct {
-	Ls  resultLs  `cmd:"" help:"Show results of a run as a table."`
-	Get resultGet `cmd:"" help:"Download a run's results as CSV, JSON or JSON lines."`
+	Ls     resultLs     `cmd:"" help:"Show results of a run as a table."`
+	Get    resultGet    `cmd:"" help:"Download a run's results as CSV, JSON or JSON lines."`
+	Follow resultFollow `cmd:"" help:"Append a squid's results to a file as they are collected, each exactly once."`
+	Cursor cursorCmd    `cmd:"" help:"How far those who take results are."`
 }
 
 type resultLs struct {
