@@ -36,7 +36,7 @@ func indexEither(s []byte, i int, a, b byte) int {
 
 // Classes of bytes.
 const (
-	isSpace    = 1 << iota // tab, line feed, form feed, space; line ends are repaired already
+	isSpace    = 1 << iota // tab, line feed, form feed, space; a carriage return only from a reference
 	isUpper                // A to Z
 	isLetter               // A to Z, a to z
 	isDigit                // 0 to 9
@@ -49,7 +49,7 @@ const (
 var class = [256]uint8{
 	'\t': isSpace | endsTag | endsAttr | endsValue, '\n': isSpace | endsTag | endsAttr | endsValue,
 	'\f': isSpace | endsTag | endsAttr | endsValue, ' ': isSpace | endsTag | endsAttr | endsValue,
-	'/': endsTag | endsAttr, '>': endsTag | endsAttr | endsValue, '=': endsAttr, '&': endsValue, 0: needsLower,
+	'\r': isSpace, '/': endsTag | endsAttr, '>': endsTag | endsAttr | endsValue, '=': endsAttr, '&': endsValue, 0: needsLower,
 	'0': isDigit, '1': isDigit, '2': isDigit, '3': isDigit, '4': isDigit, '5': isDigit, '6': isDigit, '7': isDigit,
 	'8': isDigit, '9': isDigit,
 	'a': isLetter, 'b': isLetter, 'c': isLetter, 'd': isLetter, 'e': isLetter, 'f': isLetter, 'g': isLetter,

@@ -113,25 +113,25 @@ func sameAsCascadia(t testing.TB, name string, p *pairs, source string) {
 	t.Helper()
 	theirs, err := cascadia.ParseGroup(source)
 	if err != nil {
-		t.Fatalf("cascadia: %s: %v", source, err)
+		t.Fatalf("cascadia: %q: %v", source, err)
 	}
 	ours, err := Compile(source)
 	if err != nil {
-		t.Fatalf("%s: %v", source, err)
+		t.Fatalf("%q: %v", source, err)
 	}
 	var f Finder
 	f.Reset(p.doc)
 	var m Matches
 	if !f.Find(ours, Root, &m) {
-		t.Fatalf("%s in %s: too much work", source, name)
+		t.Fatalf("%q in %s: too much work", source, name)
 	}
 	want := outside(cascadia.QueryAll(p.root, theirs))
 	if len(m[0]) != len(want) {
-		t.Fatalf("%s in %s: %d elements, cascadia has %d", source, name, len(m[0]), len(want))
+		t.Fatalf("%q in %s: %d elements, cascadia has %d", source, name, len(m[0]), len(want))
 	}
 	for i, n := range m[0] {
 		if p.byID[n] != want[i] {
-			t.Fatalf("%s in %s: element %d is <%s>, cascadia has <%s>", source, name, i, p.byID[n].Data, want[i].Data)
+			t.Fatalf("%q in %s: element %d is <%s>, cascadia has <%s>", source, name, i, p.byID[n].Data, want[i].Data)
 		}
 	}
 }
@@ -223,58 +223,4 @@ func TestGeneratedSameAsCascadia(t *testing.T) {
 			sameAsCascadia(t, name, p, r.group(0))
 		}
 	}
-}
-
-// FuzzSelector checks that whatever cascadia reads is read here, and means the
-// same on any page.
-func FuzzSelector(f *testing.F) {
-	for _, source := range realSelectors {
-		f.Add(source, []byte(soup))
-	}
-	f.Add(`a:not(.x):has(b, i)`, []byte("<a><b>"))
-	f.Fuzz(func(t *testing.T, source string, body []byte) {
-		set, err := Compile(source)
-		theirs, theirErr := cascadia.ParseGroup(source)
-		if theirErr != nil || len(body) > 5000 {
-			if err == nil {
-				p := parsePairs(t, body[:min(len(body), 5000)])
-				var finder Finder
-				finder.Reset(p.doc)
-				finder.Find(set, Root, new(Matches))
-			}
-			return
-		}
-		if reason := meansOther(source); reason != "" {
-			return
-		}
-		if err != nil {
-			t.Fatalf("%q: %v; cascadia reads it", source, err)
-		}
-		p := parsePairs(t, body)
-		_ = theirs
-		sameAsCascadia(t, "the page", p, source)
-	})
-}
-
-// meansOther says what of a selector means another thing here, as the
-// specification has it; "" if nothing does.
-func meansOther(source string) string {
-	low := strings.ToLower(source)
-	switch {
-	case strings.Contains(low, ":has("):
-		return "relative to the element: tested by the specification's examples"
-	case strings.Contains(low, "lang("):
-		return "the nearest language counts"
-	case strings.Contains(source, "''"), strings.Contains(source, `""`), strings.Contains(source, "="):
-		return "an empty value matches nothing"
-	case strings.Contains(source, "\\"), strings.Contains(source, "\x00"):
-		return "escapes of what is no ASCII, or of nothing"
-	case len(source) > MaxSelector:
-		return "too long"
-	case strings.Contains(low, ":haschild("):
-		return "of one element"
-	case strings.Contains(low, ":matches"):
-		return "brackets of regular expressions are read as those read them"
-	}
-	return ""
 }
