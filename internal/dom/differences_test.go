@@ -16,15 +16,22 @@ var differences = []difference{
 		rewrite(`</>`, "")},
 	{"13.2.6.5", "`template` in SVG and MathML is an element as others; x/net ignores the rest of such a page",
 		where(`(?i)<(svg|math)`, rewrite(`(?i)<(/?)template`, "<${1}x-template"))},
+	{"4.10.10", "`selectedcontent` shows a copy of what the selected option holds; not so for x/net",
+		rewrite(`(?i)<(/?)selectedcontent`, "<${1}x-selectedcontent")},
 	{"13.2.4.2", "`search` is special; not so for x/net",
 		rewrite(`(?i)<(/?)search([\s/>])`, "<${1}section$2")},
 	{"13.2.6.4.5", "white space in `noscript` within the head belongs to it; x/net gives what other text follows to the head",
 		where(`(?i)<noscript`, rewrite(`>(?:`+space+`)+`, ">"))},
 	{"13.2.6.4.20", "a start tag that a frameset ignores begins no raw text; for x/net's tokenizer it does",
 		where(`(?i)<frameset`, rewrite(`(?i)<(/?)(style|script|title|textarea|xmp|iframe|noembed|noscript|plaintext)`, "<${1}x-$2"))},
+	{"13.2.5.23", "in a script's `<!--`, a `<` before what begins no tag changes nothing; x/net leaves the `<!--`",
+		where(`(?is)<script.*<!--`, func(page string) string {
+			at := escapedScript.FindStringIndex(page)[1]
+			return page[:at] + noTag.ReplaceAllString(page[at:], "$1")
+		})},
 	{"13.2.6.4.11", "`th` ends a caption, as `td` does; not so for x/net",
 		where(`(?i)<caption`, rewrite(`(?i)<(/?)th([\s/>])`, "<${1}td$2"))},
-	{"13.2.5.53 to 13.2.5.68", "which broken DOCTYPEs mean quirks mode, and that none has character references",
+	{"13.2.5.53 to 13.2.5.68, 13.2.6.4.1", "which DOCTYPEs mean quirks mode, if they are broken or have no system identifier, and that none has character references",
 		func(page string) string {
 			return anyDoctype.ReplaceAllStringFunc(page, func(s string) string {
 				if wellFormed.MatchString(s) {
@@ -51,9 +58,11 @@ const (
 )
 
 var (
-	anyDoctype = regexp.MustCompile(`(?i)<!doctype[^>]*>?`)
-	wellFormed = regexp.MustCompile(`(?i)^<!doctype\s+html(\s+public\s+"[^">&\x00]*"(\s+"[^">&\x00]*")?|\s+system\s+"[^">&\x00]*")?\s*>$`)
-	bodyEnd    = regexp.MustCompile(`(?i)</(body|html)`)
+	anyDoctype    = regexp.MustCompile(`(?i)<!doctype[^>]*>?`)
+	wellFormed    = regexp.MustCompile(`(?i)^<!doctype\s+html(\s+public\s+"[^">&\x00]*"\s+"[^">&\x00]*"|\s+system\s+"[^">&\x00]*")?\s*>$`)
+	escapedScript = regexp.MustCompile(`(?is)<script.*?<!--`)
+	noTag         = regexp.MustCompile(`<+([^a-zA-Z/<]|$)`)
+	bodyEnd       = regexp.MustCompile(`(?i)</(body|html)`)
 )
 
 // rewrite replaces all that a regular expression matches.

@@ -96,6 +96,10 @@ func (p *parser) bodyStart() bool {
 		p.startForeign(MathML)
 	case atom.Svg:
 		p.startForeign(SVG)
+	case atom.Selectedcontent:
+		p.showing = true
+		p.reconstruct()
+		p.insertToken()
 	case atom.Caption, atom.Col, atom.Colgroup, atom.Frame, atom.Head, atom.Tbody, atom.Td, atom.Tfoot, atom.Th,
 		atom.Thead, atom.Tr:
 	default:

@@ -135,6 +135,7 @@ type parser struct {
 	framesetOK bool
 	skipLF     bool // a newline that begins the next text is no content
 	unordered  bool // ids are not in document order any more
+	showing    bool // there is a selectedcontent
 	afterBody  bool // a comment went behind the body: more content is out of order
 
 	maxNodes int
@@ -158,7 +159,7 @@ func (p *parser) prepare(buf []byte, opts Options) {
 	clear(p.count[:])
 	p.copies = 4096 + len(buf)/4
 	p.head, p.form, p.context = None, None, 0
-	p.fostering, p.framesetOK, p.skipLF, p.unordered, p.afterBody = false, true, false, false, false
+	p.fostering, p.framesetOK, p.skipLF, p.unordered, p.afterBody, p.showing = false, true, false, false, false, false
 	clear(p.slack)
 	p.open(buf)
 	if p.nodes == nil {
@@ -234,6 +235,9 @@ func (p *parser) dispatch() {
 
 // finish puts the ids in document order if the page's repairs have upset it.
 func (p *parser) finish() {
+	if p.showing {
+		p.showSelected()
+	}
 	if p.unordered {
 		p.renumber()
 	}
