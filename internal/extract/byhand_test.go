@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"shoal"
+	"shoal/internal/dom/address"
 )
 
 // TestSameAsByHand checks that the one-walk extractor gives what the libraries
@@ -79,7 +80,7 @@ func canonicals(urls []string) []string {
 	var out []string
 	seen := map[string]bool{benchURL: true}
 	for _, u := range urls {
-		if c, ok := Canonical(u); ok && !seen[c] {
+		if c, ok := address.Canonical(u); ok && !seen[c] {
 			seen[c] = true
 			out = append(out, c)
 		}

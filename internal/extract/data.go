@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"shoal/internal/crawler"
+	"shoal/internal/dom/address"
 )
 
 // dataPlan is one kind of data of a page; rows and fields that mean the same
@@ -65,7 +66,7 @@ func (r *reader) items(dp *dataPlan) []gjson.Result {
 
 func (r *reader) readData(dp *dataPlan) [][]byte {
 	if read := things[string(dp.Kind)]; read != nil {
-		return read(thingPage{root: r.root, body: r.body(), res: r.links.resolver, url: r.url, options: dp.options})
+		return read(thingPage{root: r.root, body: r.body(), res: r.links.Resolver, url: r.url, options: dp.options})
 	}
 	if !r.root.Exists() {
 		return nil
@@ -91,7 +92,7 @@ func (r *reader) readData(dp *dataPlan) [][]byte {
 
 // absolute makes a reference of the page absolute; one that is none stays as it is.
 func (r *reader) absolute(ref string) string {
-	if abs, ok := r.links.resolver.resolve(trim(ref)); ok {
+	if abs, ok := r.links.Resolve(address.Trim(ref)); ok {
 		return abs
 	}
 	return ref

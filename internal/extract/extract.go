@@ -15,6 +15,7 @@ import (
 
 	"shoal"
 	"shoal/internal/crawler"
+	"shoal/internal/dom/address"
 )
 
 // Task is one run task as its pages see it. It is made once per run task and
@@ -129,7 +130,7 @@ func (pl *Plan) firstRequest(params map[string]any) (shoal.Request, error) {
 
 // newRequest builds a request from its parts. raw must be absolute, http or https.
 func newRequest(raw, page string, m *crawler.Message, env *crawler.Env) (shoal.Request, error) {
-	canonical, ok := Canonical(trim(raw))
+	canonical, ok := address.Canonical(address.Trim(raw))
 	if !ok {
 		return shoal.Request{}, shoal.Invalid("TaskNotValidError", "url", "%q is no address that can be fetched; it must begin with http:// or https:// and name a host", clip(raw))
 	}

@@ -3,48 +3,26 @@ package extract
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"shoal"
 	"shoal/internal/crawler"
+	"shoal/internal/dom/address"
 )
 
 // maxLinks is how many different requests one page may lead to; what is
 // beyond is named in the outcome's problem.
 const maxLinks = 50_000
 
-// maxRefs is how many different references of one page are looked at.
-const maxRefs = 2 * maxLinks
-
-// link is a reference of the page, resolved once however often it occurs.
-type link struct {
-	abs       string // absolute, without fragment; "" when it is no URL
-	canonical string // "" when it cannot be fetched
-	known     bool   // canonical is worked out
-	rules     uint64 // the follow rules that took it already
-}
-
 // links are the references of one page.
 type links struct {
-	resolver *resolver
-	pageURL  string
-	page     site // of pageURL, once it was asked for
-	byRef    map[string]int32
-	list     []link
-	beyond   link // what references past maxRefs get: no link
+	address.References
+	pageURL string
+	page    site // of pageURL, once it was asked for
 }
 
-func (l *links) reset(r *resolver, pageURL string) {
-	l.resolver = r
+func (l *links) reset(r *address.Resolver, pageURL string) {
+	l.Reset(r)
 	l.pageURL, l.page = pageURL, site{}
-	l.list = l.list[:0]
-	if len(l.byRef) > 20_000 {
-		l.byRef, l.list = nil, nil // one huge page must not cost memory for ever
-	}
-	if l.byRef == nil {
-		l.byRef = map[string]int32{}
-	}
-	clear(l.byRef)
 }
 
 // here reports whether a canonical URL is on the page's host.
@@ -53,49 +31,6 @@ func (l *links) here(canonical string) bool {
 		l.page = newSite(l.pageURL)
 	}
 	return l.page.sameHost(canonical)
-}
-
-// get returns the link that a trimmed reference without fragment makes. The
-// pointer is good until the next call.
-func (l *links) get(ref string) *link {
-	if i, ok := l.byRef[ref]; ok {
-		return &l.list[i]
-	}
-	var made link
-	if len(l.list) >= maxRefs {
-		l.beyond = made
-		return &l.beyond
-	}
-	l.byRef[ref] = int32(len(l.list))
-	if !ignored(ref) {
-		made.abs, _ = l.resolver.resolve(ref)
-	}
-	l.list = append(l.list, made)
-	return &l.list[len(l.list)-1]
-}
-
-// canon returns the link's canonical URL, "" if it is none to fetch.
-func (k *link) canon() string {
-	if !k.known {
-		k.known = true
-		if k.abs != "" {
-			k.canonical, _ = Canonical(k.abs)
-		}
-	}
-	return k.canonical
-}
-
-// ignored reports whether a reference is a script or data, which are no addresses.
-func ignored(ref string) bool {
-	i := strings.IndexByte(ref, ':')
-	if i < 4 || i > 10 {
-		return false
-	}
-	switch strings.ToLower(ref[:i]) {
-	case "javascript", "data", "blob", "about", "vbscript":
-		return true
-	}
-	return false
 }
 
 // followPage applies the page's rules that do not carry rows.
@@ -194,8 +129,8 @@ func (r *reader) toward(fp *followPlan, ref string, carry []byte, key string) bo
 // built takes an address that a template made; one that cannot be fetched is a
 // mistake of the definition, or of what it put together.
 func (r *reader) built(fp *followPlan, raw string, carry []byte, key string) bool {
-	ref, _ := splitFragment(trim(raw))
-	if k := r.links.get(ref); k.canon() == "" {
+	ref, _ := address.Split(address.Trim(raw))
+	if k := r.links.Get(ref); k.Canonical() == "" {
 		r.problem("follow: %q is no address that can be fetched; it must lead to http:// or https:// and name a host", clip(raw))
 		return false
 	}
@@ -205,18 +140,18 @@ func (r *reader) built(fp *followPlan, raw string, carry []byte, key string) boo
 // take adds the request that ref leads to if the rule admits it. carry and key
 // belong to the row that goes along. It reports whether the row is on its way.
 func (r *reader) take(fp *followPlan, ref string, carry []byte, key string) bool {
-	ref, _ = splitFragment(trim(ref))
-	k := r.links.get(ref)
-	canonical := k.canon()
+	ref, _ = address.Split(address.Trim(ref))
+	k := r.links.Get(ref)
+	canonical := k.Canonical()
 	if canonical == "" {
 		return false
 	}
 	if carry == nil {
-		if k.rules&fp.bit != 0 && fp.bit != 1<<63 {
+		if k.Marks&fp.bit != 0 && fp.bit != 1<<63 {
 			r.out.Links++
 			return true
 		}
-		k.rules |= fp.bit
+		k.Marks |= fp.bit
 	}
 	admitted := r.admits(fp, canonical)
 	r.page.Explain.link(fp, admitted)

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -254,10 +255,11 @@ func (l *loose) hex(n int) (rune, bool) {
 	}
 	var r rune
 	for _, c := range []byte(l.in[l.at : l.at+n]) {
-		if !isHex(c) {
+		digit, err := strconv.ParseUint(string(c), 16, 8)
+		if err != nil {
 			return 0, false
 		}
-		r = r<<4 | rune(unhex(c))
+		r = r<<4 | rune(digit)
 	}
 	l.at += n
 	return r, true

@@ -8,10 +8,11 @@ import (
 	"github.com/JohannesKaufmann/html-to-markdown/v2/converter"
 
 	"shoal/internal/dom"
+	"shoal/internal/dom/address"
 )
 
 // markdown converts an element.
-func markdown(n node, res *resolver) (out string, err error) {
+func markdown(n node, res *address.Resolver) (out string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("convert to Markdown: %v", p)
@@ -19,7 +20,7 @@ func markdown(n node, res *resolver) (out string, err error) {
 	}()
 	var opts []converter.ConvertOptionFunc
 	if res != nil {
-		opts = append(opts, converter.WithDomain(res.self))
+		opts = append(opts, converter.WithDomain(res.String()))
 	}
 	b, err := md.ConvertNode(dom.ToNode(n, nil), opts...)
 	if err != nil {

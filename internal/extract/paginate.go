@@ -16,6 +16,7 @@ import (
 
 	"shoal"
 	"shoal/internal/crawler"
+	"shoal/internal/dom/address"
 	"shoal/internal/value"
 )
 
@@ -334,8 +335,8 @@ func (r *reader) sent(into *intoPlan) string {
 
 // nextLink makes the request of an address that the page names.
 func (r *reader) nextLink(ref string, state *pagerState) error {
-	ref, _ = splitFragment(trim(ref))
-	target := r.links.get(ref).canon()
+	ref, _ = address.Split(address.Trim(ref))
+	target := r.links.Get(ref).Canonical()
 	if target == "" || target == r.req.URL || trap(target) {
 		return nil
 	}
@@ -378,13 +379,13 @@ func (r *reader) nextWith(value any, state *pagerState) error {
 		if err != nil {
 			return err
 		}
-		ref, _ := splitFragment(trim(raw))
-		if target = r.links.get(ref).canon(); target == "" {
+		ref, _ := address.Split(address.Trim(raw))
+		if target = r.links.Get(ref).Canonical(); target == "" {
 			return fmt.Errorf("%q is no address that can be fetched", clip(raw))
 		}
 		extra.Header = r.inherited(target)
 	}
-	target, ok := Canonical(target)
+	target, ok := address.Canonical(target)
 	if !ok {
 		return fmt.Errorf("the next page's address is too long")
 	}

@@ -5,6 +5,7 @@ import (
 
 	"shoal/internal/crawler"
 	"shoal/internal/dom"
+	"shoal/internal/dom/address"
 	"shoal/internal/xpath"
 )
 
@@ -185,11 +186,11 @@ func (r *reader) body() []byte {
 // noDocument makes the reader ready for a page that is no HTML.
 func (r *reader) noDocument() error {
 	r.links.reset(nil, r.url)
-	res, err := newResolver(r.page.URL)
+	res, err := address.NewResolver(r.page.URL)
 	if err != nil {
 		return err
 	}
-	r.links.resolver = res
+	r.links.Resolver = res
 	return nil
 }
 

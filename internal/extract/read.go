@@ -10,6 +10,7 @@ import (
 	"shoal"
 	"shoal/internal/crawler"
 	"shoal/internal/dom"
+	"shoal/internal/dom/address"
 )
 
 // maxKeptNodes is the largest page whose memory is kept for the next one.
@@ -112,7 +113,7 @@ func (pl *Plan) kindOf(st *taskState, req *shoal.Request) *pagePlan {
 func (r *reader) begin(plan *pagePlan, st *taskState, req *shoal.Request, pg *Page) {
 	r.plan, r.task, r.req, r.page, r.out = plan, st, req, pg, &Outcome{}
 	r.url = pg.URL
-	if c, ok := Canonical(pg.URL); ok {
+	if c, ok := address.Canonical(pg.URL); ok {
 		r.url = c
 	}
 	r.plainExtra, r.scopeURL, r.bits, r.rows, r.made, r.looked, r.written = nil, "", 0, 0, 0, 0, 0
@@ -133,7 +134,7 @@ func (pl *Plan) release(r *reader) {
 	r.task, r.req, r.page, r.out, r.env, r.json, r.xml = nil, nil, nil, nil, crawler.Env{}, gjson.Result{}, nil
 	r.root, r.unpacked, r.jq, r.record, r.column = node{}, nil, jqInput{}, nil, nil
 	clear(r.data)
-	clear(r.links.byRef) // its keys are views of the tree
+	r.links.Release()
 	if cap(r.values)+cap(r.tmp) > 4<<20 || len(r.seen) > 20_000 || r.tree.Len() > maxKeptNodes {
 		return // a huge page's memory goes with it
 	}
@@ -331,14 +332,14 @@ func (r *reader) readHTML() error {
 // resolveAgainst sets what the page's references are relative to: its own
 // URL or its <base>.
 func (r *reader) resolveAgainst(base node) error {
-	res, err := newResolver(r.page.URL)
+	res, err := address.NewResolver(r.page.URL)
 	if err != nil {
 		return fmt.Errorf("the page's URL: %w", err)
 	}
 	if base.Exists() {
 		href, _ := attr(base, "href")
-		if abs, ok := res.resolve(trim(href)); ok && strings.HasPrefix(abs, "http") {
-			if other, err := newResolver(abs); err == nil {
+		if abs, ok := res.Resolve(address.Trim(href)); ok && strings.HasPrefix(abs, "http") {
+			if other, err := address.NewResolver(abs); err == nil {
 				res = other
 			}
 		}

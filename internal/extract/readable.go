@@ -32,7 +32,7 @@ func (p *thingPage) readable() (content node) {
 		return node{}
 	}
 	if p.res != nil {
-		base = p.res.base
+		base = p.res.Base()
 	}
 	left := readingLeft{elements: maxReadable, reading: maxReading}
 	copied := dom.ToNode(p.root, left.keep)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"shoal"
+	"shoal/internal/dom/address"
 	"shoal/internal/dom/atom"
 )
 
@@ -37,8 +38,8 @@ func (r *reader) refresh() bool {
 	if ref == "" {
 		return false
 	}
-	ref, _ = splitFragment(trim(ref))
-	target := r.links.get(ref).canon()
+	ref, _ = address.Split(address.Trim(ref))
+	target := r.links.Get(ref).Canonical()
 	hops, _ := r.extra.Vars[refreshVar].(float64)
 	if target == "" || target == r.url || target == r.req.URL || hops >= maxRefreshes || trap(target) {
 		return false

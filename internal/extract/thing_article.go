@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode"
 
+	"shoal/internal/dom/address"
 	"shoal/internal/dom/atom"
 	"shoal/internal/value"
 )
@@ -82,7 +83,7 @@ func (p *thingPage) ownURL() string {
 	n := p.first(func(n node) bool { return n.Atom() == atom.Link && oneOf(n, "rel", "canonical") })
 	if n.Exists() {
 		href, _ := attr(n, "href")
-		if c, ok := Canonical(p.link(href)); ok && bare(hostOf(c)) == bare(hostOf(p.url)) && !isRoot(c) {
+		if c, ok := address.Canonical(p.link(href)); ok && bare(hostOf(c)) == bare(hostOf(p.url)) && !isRoot(c) {
 			return c
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"shoal/internal/dom/address"
 	"shoal/internal/dom/atom"
 	"shoal/internal/value"
 )
@@ -42,7 +43,7 @@ func readContacts(p *thingPage) [][]byte {
 			r.hidden(v, "")
 		}
 		if href, ok := attr(n, "href"); ok && (n.Atom() == atom.A || n.Atom() == atom.Area || n.Atom() == atom.Link && oneOf(n, "rel", "me")) {
-			r.link(n, trim(href))
+			r.link(n, address.Trim(href))
 		}
 		return len(r.out) < maxThings
 	})

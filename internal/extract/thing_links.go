@@ -3,6 +3,7 @@ package extract
 import (
 	"strings"
 
+	"shoal/internal/dom/address"
 	"shoal/internal/dom/atom"
 )
 
@@ -40,8 +41,8 @@ func readLinks(p *thingPage) [][]byte {
 		if !ok || n.Atom() == atom.Link && !oneOf(n, "rel", "stylesheet", "icon", "manifest") {
 			return true
 		}
-		bare, fragment := splitFragment(trim(ref))
-		canonical, ok := Canonical(p.link(bare))
+		bare, fragment := address.Split(address.Trim(ref))
+		canonical, ok := address.Canonical(p.link(bare))
 		if !ok || bare == "" || seen[canonical] {
 			return true
 		}

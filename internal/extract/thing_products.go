@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"shoal/internal/dom/address"
 	"shoal/internal/dom/atom"
 	"shoal/internal/value"
 )
@@ -193,38 +194,38 @@ func (p *thingPage) product(o object, source string) goods {
 			r.Reviews = &n
 		}
 	}
-	address := ""
+	at := ""
 	for _, name := range []string{"url", "@id", "mainEntityOfPage"} {
-		if list := addressesOf(o[name]); address == "" && len(list) > 0 && (name != "@id" || strings.HasPrefix(list[0], "http")) {
-			address = list[0]
+		if list := addressesOf(o[name]); at == "" && len(list) > 0 && (name != "@id" || strings.HasPrefix(list[0], "http")) {
+			at = list[0]
 		}
 	}
-	r.offers(o, &address)
+	r.offers(o, &at)
 	for _, v := range o.subs("hasVariant") {
 		variant := p.product(v, "")
 		variant.Listed = false
 		r.Variants = append(r.Variants, variant)
 		r.widen(variant)
 	}
-	if abs, ok := Canonical(p.link(address)); ok && address != "" {
+	if abs, ok := address.Canonical(p.link(at)); ok && at != "" {
 		r.URL = abs
-		r.Listed = !p.same(address) && !p.same2(abs)
+		r.Listed = !p.same(at) && !p.same2(abs)
 	}
 	return r
 }
 
 // same2 reports whether an address is what the page calls its canonical one.
-func (p *thingPage) same2(address string) bool {
+func (p *thingPage) same2(at string) bool {
 	n := p.first(func(n node) bool { return n.Atom() == atom.Link && oneOf(n, "rel", "canonical") })
 	if !n.Exists() {
 		return false
 	}
 	href, _ := attr(n, "href")
-	c, ok := Canonical(p.link(href))
-	return ok && strings.TrimSuffix(c, "/") == strings.TrimSuffix(address, "/")
+	c, ok := address.Canonical(p.link(href))
+	return ok && strings.TrimSuffix(c, "/") == strings.TrimSuffix(at, "/")
 }
 
-// offers reads the product's prices; address is set when only an offer has one.
+// offers reads the product's prices; at is set when only an offer has one.
 func (r *goods) offers(o object, address *string) {
 	list := slices.Concat(o.subs("offers"), o.subs("offer"))
 	for i := 0; i < len(list) && len(list) < 10_000; i++ {
@@ -413,7 +414,7 @@ func (p *thingPage) openGraphProduct() (goods, bool) {
 			}
 		}
 	}
-	if abs, ok := Canonical(p.link(og.text("url"))); ok && og.text("url") != "" {
+	if abs, ok := address.Canonical(p.link(og.text("url"))); ok && og.text("url") != "" {
 		r.URL = abs
 	}
 	return r, true

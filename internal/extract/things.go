@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"shoal/internal/dom/address"
 	"shoal/internal/dom/atom"
 )
 
@@ -20,8 +21,8 @@ import (
 type thingPage struct {
 	root    node // none: the answer is no HTML
 	body    []byte
-	res     *resolver // what the page's references are relative to
-	url     string    // canonical
+	res     *address.Resolver // what the page's references are relative to
+	url     string            // canonical
 	options map[string]string
 }
 
@@ -88,11 +89,11 @@ func (p *thingPage) first(fits func(n node) bool) (found node) {
 
 // link returns a reference of the page as an absolute URL; "": it is none.
 func (p *thingPage) link(ref string) string {
-	if ref = trim(ref); ref == "" || ignored(ref) || p.res == nil {
+	if ref = address.Trim(ref); ref == "" || address.Inert(ref) || p.res == nil {
 		return ""
 	}
-	bare, fragment := splitFragment(ref)
-	abs, ok := p.res.resolve(bare)
+	bare, fragment := address.Split(ref)
+	abs, ok := p.res.Resolve(bare)
 	if !ok || !strings.HasPrefix(abs, "http") {
 		return ""
 	}
@@ -104,7 +105,7 @@ func (p *thingPage) link(ref string) string {
 
 // same reports whether a reference is the page itself.
 func (p *thingPage) same(ref string) bool {
-	c, ok := Canonical(p.link(ref))
+	c, ok := address.Canonical(p.link(ref))
 	return ok && strings.TrimSuffix(c, "/") == strings.TrimSuffix(p.url, "/")
 }
 
@@ -288,7 +289,7 @@ func (p *thingPage) reference(ref string) string {
 	if abs := p.link(ref); abs != "" {
 		return abs
 	}
-	return trim(ref)
+	return address.Trim(ref)
 }
 
 // readOpenGraph is the page's tags as one item.

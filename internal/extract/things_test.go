@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"shoal/internal/dom"
+	"shoal/internal/dom/address"
 	"shoal/internal/fixtures"
 )
 
@@ -29,7 +30,7 @@ func thingsIn[T any](t *testing.T, url, text, name string, options map[string]st
 		p.root = parseHTML(&dom.Document{}, p.body)
 	}
 	var err error
-	if p.res, err = newResolver(url); err != nil {
+	if p.res, err = address.NewResolver(url); err != nil {
 		t.Fatal(err)
 	}
 	list := []T{}

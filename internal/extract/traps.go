@@ -1,7 +1,10 @@
 package extract
 
 import (
+	"net/url"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -90,4 +93,67 @@ func temptingPath(path string) bool {
 		return false
 	}
 	return calendarPath.MatchString(path)
+}
+
+// trap reports whether a canonical URL looks like a site that links into
+// itself without end: one path segment again and again, or one parameter with
+// the same value again.
+func trap(canonical string) bool {
+	if strings.Count(canonical, "/") < 8 {
+		return repeats(canonical)
+	}
+	u, err := url.Parse(canonical)
+	if err != nil {
+		return true
+	}
+	segments := strings.Split(u.Path, "/")
+	if len(segments) > 60 {
+		return true
+	}
+	seen := map[string]int{}
+	for _, seg := range segments {
+		if seg == "" {
+			continue
+		}
+		if seen[seg]++; seen[seg] > 3 {
+			return true
+		}
+	}
+	return repeats(canonical)
+}
+
+// repeats reports whether the query says the same thing twice, as links do that
+// add a parameter to the address at hand.
+func repeats(canonical string) bool {
+	_, query, ok := strings.Cut(canonical, "?")
+	if !ok || strings.IndexByte(query, '&') < 0 {
+		return false
+	}
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs[:min(len(pairs), 50)] {
+		if strings.IndexByte(pair, '=') > 0 && slices.Contains(pairs[:i], pair) {
+			return true
+		}
+	}
+	return len(pairs) > 50
+}
+
+// extension returns the lower-case extension of a canonical URL's path, with its dot.
+func extension(canonical string) string {
+	if i := strings.IndexByte(canonical, '?'); i >= 0 {
+		canonical = canonical[:i]
+	}
+	ext := path.Ext(canonical)
+	if len(ext) < 2 || len(ext) > 8 || strings.Count(canonical, "/") < 3 {
+		return ""
+	}
+	return strings.ToLower(ext)
+}
+
+func words(s string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(s) {
+		m[w] = true
+	}
+	return m
 }

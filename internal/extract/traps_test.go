@@ -1,6 +1,9 @@
 package extract
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestTempting(t *testing.T) {
 	for url, want := range map[string]bool{
@@ -39,5 +42,45 @@ func TestTempting(t *testing.T) {
 func BenchmarkTempting(b *testing.B) {
 	for b.Loop() {
 		tempting("https://example.com/shop/articles/a-longer-name-of-a-page-2024?page=2&lang=en&category=tools")
+	}
+}
+
+func TestScope(t *testing.T) {
+	home := newSite("https://www.example.co.uk/docs/index.html")
+	cases := []struct {
+		url                  string
+		host, domain, prefix bool
+	}{
+		{"https://www.example.co.uk/docs/x", true, true, true},
+		{"https://www.example.co.uk/other", true, true, false},
+		{"https://example.co.uk/docs/x", true, true, false},
+		{"http://www.example.co.uk/docs/x", true, true, false},
+		{"https://sub.example.co.uk/docs/", false, true, false},
+		{"https://other.co.uk/docs/", false, false, false},
+		{"https://www.example.co.uk.evil.example/docs/", false, false, false},
+		{"https://www.example.co.uk:8443/docs/", false, false, false},
+	}
+	for _, c := range cases {
+		if got := [3]bool{home.has(c.url, "host"), home.has(c.url, "domain"), home.has(c.url, "prefix")}; got != [3]bool{c.host, c.domain, c.prefix} {
+			t.Errorf("%s: host, domain, prefix = %v", c.url, got)
+		}
+	}
+	local := newSite("http://127.0.0.1:8000/")
+	if local.has("http://10.0.0.1:8000/", "domain") {
+		t.Error("two addresses that end alike are not one domain")
+	}
+}
+
+func TestTrap(t *testing.T) {
+	for u, want := range map[string]bool{
+		"http://h/a/b/c/d/e/f/g/h":          false,
+		"http://h/a/b/a/b/a/b/x":            false,
+		"http://h/a/b/a/b/a/b/a/b":          true,
+		"http://h/2024/01/01/01/01/x/y/":    true,
+		"http://h" + strings.Repeat("/", 9): false,
+	} {
+		if trap(u) != want {
+			t.Errorf("trap(%q) = %v", u, !want)
+		}
 	}
 }

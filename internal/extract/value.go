@@ -11,6 +11,7 @@ import (
 
 	"shoal/internal/crawler"
 	"shoal/internal/dom"
+	"shoal/internal/dom/address"
 	"shoal/internal/value"
 )
 
@@ -43,7 +44,7 @@ func (r *reader) element(f *fieldPlan, n node) (bool, error) {
 		r.values = appendAny(r.values, utf8.RuneCount(r.tmp))
 		return true, nil
 	case crawler.AsMarkdown:
-		md, err := markdown(n, r.links.resolver)
+		md, err := markdown(n, r.links.Resolver)
 		if err != nil || md == "" {
 			return false, err
 		}
@@ -73,15 +74,15 @@ func (f *fieldPlan) plain() bool {
 // link appends a reference as an absolute URL; false: it is none, or not of
 // the kind to keep.
 func (r *reader) link(f *fieldPlan, ref string) bool {
-	ref, fragment := splitFragment(trim(ref))
-	k := r.links.get(ref)
-	if k.abs == "" {
+	ref, fragment := address.Split(address.Trim(ref))
+	k := r.links.Get(ref)
+	if k.Absolute == "" {
 		return false
 	}
 	if f.Keep == crawler.KeepAll {
-		return r.appendURL(k.abs, fragment)
+		return r.appendURL(k.Absolute, fragment)
 	}
-	canonical := k.canon()
+	canonical := k.Canonical()
 	if canonical == "" || r.links.here(canonical) != (f.Keep == crawler.KeepInternal) {
 		return false
 	}
@@ -90,13 +91,7 @@ func (r *reader) link(f *fieldPlan, ref string) bool {
 }
 
 func (r *reader) appendURL(abs, fragment string) bool {
-	if len(fragment) > 1 && !fragmentBytes.all(fragment[1:]) {
-		fragment = r.links.resolver.fragment(fragment)
-	}
-	r.tmp = append(r.tmp[:0], abs...)
-	if len(fragment) > 1 {
-		r.tmp = append(r.tmp, fragment...)
-	}
+	r.tmp = append(append(r.tmp[:0], abs...), r.links.Fragment(fragment)...)
 	r.values = appendString(r.values, r.tmp)
 	return true
 }
@@ -208,14 +203,10 @@ func (r *reader) convert(dst []byte, f *fieldPlan, s string) ([]byte, bool) {
 		m, ok := value.Email(s)
 		return appendString(dst, m), ok
 	case crawler.AsURL:
-		if r.links.resolver == nil {
+		if r.links.Resolver == nil {
 			return appendString(dst, s), true
 		}
-		ref, fragment := splitFragment(trim(s))
-		abs, ok := r.links.resolver.resolve(ref)
-		if len(fragment) > 1 {
-			abs += r.links.resolver.fragment(fragment)
-		}
+		abs, ok := r.links.Absolute(s)
 		return appendString(dst, abs), ok
 	case crawler.AsJSON:
 		if !json.Valid([]byte(s)) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"shoal/internal/crawler"
+	"shoal/internal/dom/address"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // readXML reads an answer as a stream of elements: of a sitemap of any size,
 // only the row at hand is in memory.
 func (r *reader) readXML() error {
-	res, err := newResolver(r.page.URL)
+	res, err := address.NewResolver(r.page.URL)
 	if err != nil {
 		return fmt.Errorf("the page's URL: %w", err)
 	}

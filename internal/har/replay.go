@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"shoal/internal/extract"
+	"shoal/internal/dom/address"
 	"shoal/internal/fetch"
 )
 
@@ -54,7 +54,7 @@ func (f *File) Replay() *Replay {
 // secrets are left out on both sides, because the file has none.
 func keyOf(method, raw, body string) string {
 	raw = safeURL(raw)
-	if c, ok := extract.Canonical(raw); ok {
+	if c, ok := address.Canonical(raw); ok {
 		raw = c
 	}
 	return cmp.Or(method, http.MethodGet) + " " + raw + "\x00" + plainBody(body)

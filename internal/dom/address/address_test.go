@@ -1,6 +1,7 @@
-package extract
+package address
 
 import (
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func TestResolve(t *testing.T) {
 
 func sameAsNetURL(t *testing.T, base, ref string) {
 	t.Helper()
-	r, err := newResolver(base)
+	r, err := NewResolver(base)
 	if err != nil {
 		return
 	}
@@ -45,9 +46,9 @@ func sameAsNetURL(t *testing.T, base, ref string) {
 	if u, err := b.Parse(ref); err == nil {
 		want, wantOK = u.String(), true
 	}
-	got, ok := r.resolve(ref)
+	got, ok := r.Resolve(ref)
 	if ok != wantOK || got != want {
-		t.Errorf("resolve(%q, %q) = %q, %v; net/url gives %q, %v", base, ref, got, ok, want, wantOK)
+		t.Errorf("Resolve(%q, %q) = %q, %v; net/url gives %q, %v", base, ref, got, ok, want, wantOK)
 	}
 }
 
@@ -58,7 +59,7 @@ func FuzzResolve(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, base, ref string) {
-		ref, _ = splitFragment(ref)
+		ref, _ = Split(ref)
 		sameAsNetURL(t, base, ref)
 		// The fast path knows plain bases only: try it on one whatever base is.
 		sameAsNetURL(t, "http://example.com/a/b/c", ref)
@@ -154,46 +155,6 @@ func FuzzCanonical(f *testing.F) {
 	})
 }
 
-func TestScope(t *testing.T) {
-	home := newSite("https://www.example.co.uk/docs/index.html")
-	cases := []struct {
-		url                  string
-		host, domain, prefix bool
-	}{
-		{"https://www.example.co.uk/docs/x", true, true, true},
-		{"https://www.example.co.uk/other", true, true, false},
-		{"https://example.co.uk/docs/x", true, true, false},
-		{"http://www.example.co.uk/docs/x", true, true, false},
-		{"https://sub.example.co.uk/docs/", false, true, false},
-		{"https://other.co.uk/docs/", false, false, false},
-		{"https://www.example.co.uk.evil.example/docs/", false, false, false},
-		{"https://www.example.co.uk:8443/docs/", false, false, false},
-	}
-	for _, c := range cases {
-		if got := [3]bool{home.has(c.url, "host"), home.has(c.url, "domain"), home.has(c.url, "prefix")}; got != [3]bool{c.host, c.domain, c.prefix} {
-			t.Errorf("%s: host, domain, prefix = %v", c.url, got)
-		}
-	}
-	local := newSite("http://127.0.0.1:8000/")
-	if local.has("http://10.0.0.1:8000/", "domain") {
-		t.Error("two addresses that end alike are not one domain")
-	}
-}
-
-func TestTrap(t *testing.T) {
-	for u, want := range map[string]bool{
-		"http://h/a/b/c/d/e/f/g/h":          false,
-		"http://h/a/b/a/b/a/b/x":            false,
-		"http://h/a/b/a/b/a/b/a/b":          true,
-		"http://h/2024/01/01/01/01/x/y/":    true,
-		"http://h" + strings.Repeat("/", 9): false,
-	} {
-		if trap(u) != want {
-			t.Errorf("trap(%q) = %v", u, !want)
-		}
-	}
-}
-
 // The shortcut for URLs that are canonical already says what the long way says,
 // ports included.
 func TestCanonicalShortcut(t *testing.T) {
@@ -204,5 +165,79 @@ func TestCanonicalShortcut(t *testing.T) {
 		if got != long || ok != longOK {
 			t.Errorf("Canonical(%q) = %q, %v; the long way gives %q, %v", raw, got, ok, long, longOK)
 		}
+	}
+}
+
+func TestUntracked(t *testing.T) {
+	for abs, want := range map[string]string{
+		"https://h/":                         "https://h/",
+		"https://h/?utm_source=a":            "https://h/",
+		"https://h/?utm_source=a#f":          "https://h/#f",
+		"https://h/?a=1&utm_medium=b&gclid=": "https://h/?a=1",
+		"https://h/?UTM_X=1&fbclid=2&b=%7e":  "https://h/?b=%7e",
+		"https://h/?sid=1&a=1&a=1&":          "https://h/?sid=1&a=1&a=1&",
+		"https://h/utm_source=a":             "https://h/utm_source=a",
+		"https://h/#?utm_source=a":           "https://h/#?utm_source=a",
+	} {
+		if got := Untracked(abs); got != want {
+			t.Errorf("Untracked(%q) = %q; want %q", abs, got, want)
+		}
+	}
+}
+
+func TestAbsolute(t *testing.T) {
+	r, err := NewResolver("https://h/a/b?c#d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for ref, want := range map[string]string{
+		" x\n": "https://h/a/x", "#f": "https://h/a/b?c#f", "y#": "https://h/a/y", "y#a b": "https://h/a/y#a%20b", "y#%zz": "https://h/a/y#%zz", "\t/\tz": "https://h/z",
+	} {
+		if got, ok := r.Absolute(ref); !ok || got != want {
+			t.Errorf("Absolute(%q) = %q, %v; want %q", ref, got, ok, want)
+		}
+	}
+	if got, ok := r.Absolute("http://[x"); ok {
+		t.Errorf("a broken address is %q", got)
+	}
+}
+
+// A spelling is resolved once for a page, and nothing of a page stays for the next.
+func TestReferences(t *testing.T) {
+	var l References
+	reset := func(base string) {
+		r, err := NewResolver(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Reset(r)
+	}
+	reset("https://h/a/")
+	first := l.Get("x?utm_id=1")
+	first.Marks = 7
+	if again := l.Get("x?utm_id=1"); again != first || again.Absolute != "https://h/a/x?utm_id=1" || again.Canonical() != "https://h/a/x" {
+		t.Errorf("again it is %+v, at first %+v", again, first)
+	}
+	for _, inert := range []string{"javascript:void(0)", "DATA:text/plain,x", "about:blank"} {
+		if got := l.Get(inert); got.Absolute != "" || got.Canonical() != "" {
+			t.Errorf("%s leads to %+v", inert, got)
+		}
+	}
+	if got := l.Get("mailto:a@b"); got.Absolute == "" || got.Canonical() != "" {
+		t.Errorf("mailto: is %+v, want an address that no request gets", got)
+	}
+	reset("https://i/")
+	if got := l.Get("x?utm_id=1"); got.Absolute != "https://i/x?utm_id=1" || got.Marks != 0 {
+		t.Errorf("on the next page it is %+v", got)
+	}
+	for i := range maxReferences + 10 {
+		l.Get(fmt.Sprint("p", i))
+	}
+	if got := l.Get("one more"); got.Absolute != "" || len(l.list) > maxReferences {
+		t.Errorf("%d references are kept, and the next is %q", len(l.list), got.Absolute)
+	}
+	reset("https://j/")
+	if cap(l.list) > keptReferences || len(l.bySpelling) > 0 {
+		t.Errorf("the memory of %d references is kept", cap(l.list))
 	}
 }

@@ -1,4 +1,7 @@
-package extract
+// Package address makes the references of a page absolute, as net/url does and
+// several times faster for the common ones, and gives addresses their canonical
+// form.
+package address
 
 import (
 	"net/url"
@@ -18,7 +21,7 @@ func set(s string) (t byteSet) {
 const alphanumeric = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 // The bytes that net/url leaves as they are in each part of a URL, as far as
-// the fast path relies on it (resolve_test.go compares).
+// the fast path relies on it (the tests compare).
 var (
 	pathBytes     = set(alphanumeric + "-_.~/+,;=:@&$!'()*")
 	queryBytes    = set(alphanumeric + "-_.~/+,;=:@&$!'()*?%|[]")
@@ -35,9 +38,10 @@ func (t *byteSet) all(s string) bool {
 	return true
 }
 
-// resolver makes references of one page absolute, exactly as
-// url.URL.ResolveReference and String would, quickly for the common forms.
-type resolver struct {
+// A Resolver makes references of one page absolute, exactly as
+// url.URL.ResolveReference and String would (RFC 3986, § 5.2), quickly for the
+// common forms. It may be used from several goroutines.
+type Resolver struct {
 	base   *url.URL
 	plain  bool   // the base itself is of a common form
 	origin string // scheme://host
@@ -46,14 +50,14 @@ type resolver struct {
 	self   string // the base without fragment
 }
 
-// newResolver returns a resolver for references relative to base.
-func newResolver(base string) (*resolver, error) {
+// NewResolver returns a resolver for references relative to base, an absolute URL.
+func NewResolver(base string) (*Resolver, error) {
 	u, err := url.Parse(base)
 	if err != nil {
 		return nil, err
 	}
 	u.Fragment, u.RawFragment = "", ""
-	r := &resolver{base: u, origin: u.Scheme + "://" + u.Host, path: u.Path, self: u.String()}
+	r := &Resolver{base: u, origin: u.Scheme + "://" + u.Host, path: u.Path, self: u.String()}
 	r.dir = r.path[:strings.LastIndexByte(r.path, '/')+1]
 	web := u.Scheme == "http" || u.Scheme == "https"
 	r.plain = web && u.User == nil && u.Host != "" && strings.HasPrefix(r.path, "/") && pathBytes.all(r.path) &&
@@ -71,9 +75,15 @@ func clean(path string) bool {
 	return !strings.HasPrefix(path, ".")
 }
 
-// trim removes what HTML ignores in a URL: white space around it and line
-// breaks and tabs within.
-func trim(ref string) string {
+// Base is what references are relative to, without a fragment. It must not be changed.
+func (r *Resolver) Base() *url.URL { return r.base }
+
+// String is the base as it is written, without a fragment.
+func (r *Resolver) String() string { return r.self }
+
+// Trim removes what HTML ignores in a URL: white space around it and line
+// breaks and tabs within (https://url.spec.whatwg.org/#concept-basic-url-parser).
+func Trim(ref string) string {
 	if spaceless(ref) {
 		return ref
 	}
@@ -84,7 +94,7 @@ func trim(ref string) string {
 	return ref
 }
 
-// spaceless reports whether a reference has no byte that trim could remove.
+// spaceless reports whether a reference has no byte that Trim could remove.
 func spaceless(ref string) bool {
 	for i := range len(ref) {
 		if ref[i] <= ' ' {
@@ -94,9 +104,9 @@ func spaceless(ref string) bool {
 	return true
 }
 
-// resolve returns the absolute form of ref, a trimmed reference without
+// Resolve returns the absolute form of ref, a trimmed reference without
 // fragment; false when it is not a URL.
-func (r *resolver) resolve(ref string) (string, bool) {
+func (r *Resolver) Resolve(ref string) (string, bool) {
 	if r.plain {
 		if abs, ok := r.fast(ref); ok {
 			return abs, true
@@ -109,10 +119,22 @@ func (r *resolver) resolve(ref string) (string, bool) {
 	return u.String(), true
 }
 
-// fragment returns a fragment, # included, as it stands in a URL. One with a
+// Absolute returns the absolute form of a reference as it stands in a page,
+// with its fragment; false when it is not a URL.
+func (r *Resolver) Absolute(ref string) (string, bool) {
+	ref, fragment := Split(Trim(ref))
+	abs, ok := r.Resolve(ref)
+	return abs + r.Fragment(fragment), ok
+}
+
+// Fragment returns a fragment, # included, as it stands in a URL; an empty one
+// is none. One with a
 // broken percent escape is no fragment to net/url; browsers keep it as it is,
 // and escape only what cannot stand there (https://url.spec.whatwg.org/#fragment-state).
-func (r *resolver) fragment(f string) string {
+func (r *Resolver) Fragment(f string) string {
+	if len(f) < 2 {
+		return ""
+	}
 	if fragmentBytes.all(f[1:]) {
 		return f
 	}
@@ -132,7 +154,7 @@ func (r *resolver) fragment(f string) string {
 }
 
 // fast resolves the common forms; false: not one of them.
-func (r *resolver) fast(ref string) (string, bool) {
+func (r *Resolver) fast(ref string) (string, bool) {
 	path, query := ref, ""
 	if i := strings.IndexByte(ref, '?'); i >= 0 {
 		path, query = ref[:i], ref[i:]
@@ -159,7 +181,7 @@ func (r *resolver) fast(ref string) (string, bool) {
 		if !absoluteForm(path, query) {
 			return "", false
 		}
-		return own(ref), true
+		return strings.Clone(ref), true // of the page, whose memory the next one gets
 	}
 	dir := r.dir
 	for {
@@ -195,8 +217,8 @@ func absoluteForm(path, query string) bool {
 	return slash > 0 && hostBytes.all(rest[:slash]) && clean(rest[slash:])
 }
 
-// splitFragment cuts a reference at its first #.
-func splitFragment(ref string) (string, string) {
+// Split cuts a reference at its first #; the fragment has it still.
+func Split(ref string) (string, string) {
 	if i := strings.IndexByte(ref, '#'); i >= 0 {
 		return ref[:i], ref[i:]
 	}

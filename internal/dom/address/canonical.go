@@ -1,15 +1,14 @@
-package extract
+package address
 
 import (
 	"net/url"
-	"path"
-	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
 )
 
-const maxURL = 2048 // longer ones are traps or data
+// maxURL is the longest address in bytes; longer ones are traps or data.
+const maxURL = 2048
 
 // Canonical returns the form of an absolute http or https URL by which two
 // requests are known to be the same: scheme and host in lower case (punycode),
@@ -20,7 +19,7 @@ func Canonical(raw string) (string, bool) {
 	if len(raw) > 4*maxURL {
 		return "", false
 	}
-	if raw, _ = splitFragment(raw); canonicalAlready(raw) {
+	if raw, _ = Split(raw); canonicalAlready(raw) {
 		return raw, true
 	}
 	u, err := url.Parse(raw)
@@ -220,8 +219,34 @@ func unhex(c byte) byte {
 // ignorable reports whether a query parameter tells nothing about the page.
 func ignorable(name string) bool {
 	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "utm_") || tracking[name] || session[name]
+	return tracks(name) || session[name]
 }
+
+// Untracked returns an address without the parameters that only track
+// visitors, and else as it is.
+func Untracked(abs string) string {
+	front, fragment := Split(abs)
+	path, query, asks := strings.Cut(front, "?")
+	if !asks {
+		return abs
+	}
+	pairs := strings.Split(query, "&")
+	kept := pairs[:0]
+	for _, pair := range pairs {
+		if name, _, _ := strings.Cut(pair, "="); !tracks(strings.ToLower(name)) {
+			kept = append(kept, pair)
+		}
+	}
+	switch len(kept) {
+	case len(pairs):
+		return abs
+	case 0:
+		return path + fragment
+	}
+	return path + "?" + strings.Join(kept, "&") + fragment
+}
+
+func tracks(name string) bool { return strings.HasPrefix(name, "utm_") || tracking[name] }
 
 func words(s string) map[string]bool {
 	m := map[string]bool{}
@@ -238,58 +263,3 @@ var tracking = words(`gclid gclsrc dclid gbraid wbraid fbclid msclkid mc_cid mc_
 
 // session are the parameters that name a visitor's session.
 var session = words(`jsessionid phpsessid aspsessionid asp.net_sessionid sid sessionid session_id sessid cfid cftoken zenid`)
-
-// trap reports whether a canonical URL looks like a site that links into
-// itself without end: one path segment again and again, or one parameter with
-// the same value again.
-func trap(canonical string) bool {
-	if strings.Count(canonical, "/") < 8 {
-		return repeats(canonical)
-	}
-	u, err := url.Parse(canonical)
-	if err != nil {
-		return true
-	}
-	segments := strings.Split(u.Path, "/")
-	if len(segments) > 60 {
-		return true
-	}
-	seen := map[string]int{}
-	for _, seg := range segments {
-		if seg == "" {
-			continue
-		}
-		if seen[seg]++; seen[seg] > 3 {
-			return true
-		}
-	}
-	return repeats(canonical)
-}
-
-// repeats reports whether the query says the same thing twice, as links do that
-// add a parameter to the address at hand.
-func repeats(canonical string) bool {
-	_, query, ok := strings.Cut(canonical, "?")
-	if !ok || strings.IndexByte(query, '&') < 0 {
-		return false
-	}
-	pairs := strings.Split(query, "&")
-	for i, pair := range pairs[:min(len(pairs), 50)] {
-		if strings.IndexByte(pair, '=') > 0 && slices.Contains(pairs[:i], pair) {
-			return true
-		}
-	}
-	return len(pairs) > 50
-}
-
-// extension returns the lower-case extension of a canonical URL's path, with its dot.
-func extension(canonical string) string {
-	if i := strings.IndexByte(canonical, '?'); i >= 0 {
-		canonical = canonical[:i]
-	}
-	ext := path.Ext(canonical)
-	if len(ext) < 2 || len(ext) > 8 || strings.Count(canonical, "/") < 3 {
-		return ""
-	}
-	return strings.ToLower(ext)
-}
