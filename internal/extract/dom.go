@@ -1,10 +1,6 @@
 package extract
 
-import (
-	"strings"
-
-	"shoal/internal/dom"
-)
+import "shoal/internal/dom"
 
 // This file is the seam to the parser: the rest of the package reads the tree
 // through node and the functions here and in walk.go.
@@ -36,7 +32,3 @@ func appendText(dst []byte, n node, lines bool) []byte {
 	}
 	return n.Document().AppendText(dst, n.ID())
 }
-
-// own is a text of the page's that outlives it: those of the tree are views of
-// memory that the next page is read into.
-func own(s string) string { return strings.Clone(s) }
