@@ -84,6 +84,7 @@ func TestHostile(t *testing.T) {
 			took := func(page string) time.Duration {
 				best := time.Hour
 				for range 3 {
+					d = Document{} // none works in another's memory
 					start := time.Now()
 					if err := d.Parse([]byte(page), Options{}); err != nil {
 						t.Fatal(err)

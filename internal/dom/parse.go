@@ -1,6 +1,7 @@
 package dom
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -78,12 +79,17 @@ func (d *Document) Parse(buf []byte, opts Options) error {
 	return nil
 }
 
-// keptNodes and keptText bound the memory that a document keeps: 5 MiB of
-// nodes and 4 of text, more than nearly every page has.
+// keptNodes and keptText bound the memory that a document keeps, 1.3 MB of nodes
+// and one of text: several times what pages of 100 kB have. For larger ones it
+// costs little beside parsing them to take as much as they need, once.
 const (
-	keptNodes = 1 << 17
-	keptText  = 4 << 20
+	keptNodes = 1 << 15
+	keptText  = 1 << 20
 )
+
+// largePage is the length in bytes from which the memory of nodes is taken by
+// the page's tags.
+const largePage = 256 << 10
 
 // Reset empties the document, so that it holds the input no longer, and keeps
 // its memory unless a huge page has made that large.
@@ -162,11 +168,27 @@ func (p *parser) prepare(buf []byte, opts Options) {
 	p.fostering, p.framesetOK, p.skipLF, p.unordered, p.afterBody, p.showing = false, true, false, false, false, false
 	clear(p.slack)
 	p.open(buf)
-	if p.nodes == nil {
-		p.nodes = make([]node, 0, 16+len(buf)/24)
-		p.attrs = make([]Attr, 0, 16+len(buf)/48)
-	}
+	p.reserve(buf)
 	p.nodes = append(p.nodes, node{}, node{typ: DocumentNode})
+}
+
+// reserve makes room for the nodes of buf. Of a large page the tags are counted:
+// arrays that grow a quarter at a time leave four times the page's size behind.
+func (p *parser) reserve(buf []byte) {
+	if len(buf) < largePage {
+		if p.nodes == nil {
+			p.nodes = make([]node, 0, 16+len(buf)/24)
+			p.attrs = make([]Attr, 0, 16+len(buf)/48)
+		}
+		return
+	}
+	tags := min(bytes.Count(buf, []byte("<")), p.maxNodes)
+	if most := tags + tags/3; cap(p.nodes) < most {
+		p.nodes = make([]node, 0, most)
+	}
+	if most := tags * 2 / 3; cap(p.attrs) < most {
+		p.attrs = make([]Attr, 0, most)
+	}
 }
 
 // beginFragment is § 13.4, parsing HTML fragments. The root stands for the

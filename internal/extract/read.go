@@ -14,7 +14,7 @@ import (
 )
 
 // maxKeptNodes is the largest page whose memory is kept for the next one.
-const maxKeptNodes = 200_000
+const maxKeptNodes = 1 << 15
 
 // maxRows is how many rows one page may give.
 const maxRows = 200_000
@@ -135,7 +135,7 @@ func (pl *Plan) release(r *reader) {
 	r.root, r.unpacked, r.jq, r.record, r.column = node{}, nil, jqInput{}, nil, nil
 	clear(r.data)
 	r.links.Release()
-	if cap(r.values)+cap(r.tmp) > 4<<20 || len(r.seen) > 20_000 || r.tree.Len() > maxKeptNodes {
+	if cap(r.values)+cap(r.tmp) > 1<<20 || len(r.seen) > 20_000 || r.tree.Len() > maxKeptNodes {
 		return // a huge page's memory goes with it
 	}
 	r.tree.Reset()

@@ -38,10 +38,10 @@ func readBody(in *wire, res *http.Response, limit int64, cut bool) (*buffer, err
 		expect *= 4
 	}
 	// One byte more, so that the read that meets the end has room.
-	buf := newBuffer(int(min(expect, limit, maxPresize)) + 1)
+	buf := newBuffer(int(min(expect, limit, maxPresize-1)) + 1)
 	var err error
 	if len(encodings) == 0 {
-		err = buf.fill(in, limit)
+		err = buf.fill(in, limit, res.ContentLength)
 	} else {
 		err = inflate(buf, in, encodings, limit)
 	}
@@ -107,7 +107,7 @@ func inflate(buf *buffer, in *wire, encodings []string, limit int64) error {
 		defer done()
 		r = d
 	}
-	if err := buf.fill(r, limit); err != nil {
+	if err := buf.fill(r, limit, 0); err != nil {
 		return err
 	}
 	// Meet the end of the wire, so that the connection can be used again.
@@ -200,7 +200,7 @@ func unzipFile(buf *buffer, resp *Response, path string, limit int64) (*buffer, 
 		return buf, nil
 	}
 	out := newBuffer(4 * len(buf.bytes()))
-	switch err := out.fill(&members{z, b}, limit); err {
+	switch err := out.fill(&members{z, b}, limit, 0); err {
 	case nil:
 		buf.release()
 		if !isText(resp.MediaType) {

@@ -8,11 +8,12 @@ import (
 )
 
 // Buffers come in sizes of powers of two, each size with its own pool, so that a
-// small page never holds a large one's memory. Beyond the largest they are left
-// to the garbage collector.
+// small page never holds a large one's memory. Beyond the largest they have the
+// size that is asked for and are left to the garbage collector: few pages are so
+// large, and what a pool keeps of them would be the process's largest part.
 const (
 	minBits = 12 // 4 KiB
-	maxBits = 21 // 2 MiB
+	maxBits = 18 // 256 KiB
 )
 
 var pools [maxBits - minBits + 1]sync.Pool
@@ -52,9 +53,13 @@ func (b *buffer) bytes() []byte {
 	return b.b
 }
 
-// grow doubles the room.
-func (b *buffer) grow() {
-	larger := newBuffer(2 * cap(b.b))
+// grow doubles the room, or makes as much as is expected where that is not far.
+func (b *buffer) grow(expected int) {
+	room := 2 * cap(b.b)
+	if expected > cap(b.b) && expected < 2*room {
+		room = expected
+	}
+	larger := newBuffer(room)
 	larger.b = append(larger.b, b.b...)
 	// The old memory goes back under the other's shell.
 	b.b, larger.b = larger.b, b.b
@@ -64,11 +69,12 @@ func (b *buffer) grow() {
 var errTooLarge = errors.New("larger than allowed")
 
 // fill reads to the end, or gives errTooLarge once there are more than limit
-// bytes; the buffer then holds the first limit.
-func (b *buffer) fill(r io.Reader, limit int64) error {
+// bytes; the buffer then holds the first limit. expected is how many bytes are
+// said to come, 0 if nothing was said.
+func (b *buffer) fill(r io.Reader, limit, expected int64) error {
 	for idle := 0; ; {
 		if len(b.b) == cap(b.b) {
-			b.grow()
+			b.grow(int(min(expected, limit)) + 1) // one more, to meet the end
 		}
 		n, err := r.Read(b.b[len(b.b):cap(b.b)])
 		b.b = b.b[:len(b.b)+n]

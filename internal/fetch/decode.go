@@ -57,7 +57,7 @@ func unpacked(h http.Header, body []byte, limit int64, plain bool) (*buffer, err
 		}
 	}
 	buf := newBuffer(len(body) + 1)
-	return buf, buf.fill(bytes.NewReader(body), limit)
+	return buf, buf.fill(bytes.NewReader(body), limit, 0)
 }
 
 func undo(encodings []string, body []byte, limit int64) (*buffer, error) {
@@ -71,7 +71,7 @@ func undo(encodings []string, body []byte, limit int64) (*buffer, error) {
 		r = d
 	}
 	buf := newBuffer(4 * len(body))
-	if err := buf.fill(r, limit); err != nil {
+	if err := buf.fill(r, limit, 0); err != nil {
 		buf.release()
 		return nil, err
 	}

@@ -204,7 +204,7 @@ func decode(buf *buffer, e encoding.Encoding) *buffer {
 		out.b = out.b[:len(out.b)+written]
 		from = from[read:]
 		if err == transform.ErrShortDst {
-			out.grow()
+			out.grow(0)
 			continue
 		}
 		break // decoders replace what they cannot read: there is no other error
