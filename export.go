@@ -101,14 +101,47 @@ func (f *ExportForm) Variant() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// ExportState is how far a file of results is.
+type ExportState string
+
+// The states of a file of results.
+const (
+	ExportPending    ExportState = "pending"    // it waits for its turn
+	ExportConverting ExportState = "converting" // it is being written
+	ExportDone       ExportState = "done"
+	ExportError      ExportState = "error" // it was not made, for Export.Error
+)
+
 // Export is one file of a run's results in the blob store.
 type Export struct {
-	RunID     RunID
-	Format    Format
-	Variant   string // ExportForm.Variant: empty for the plain file
-	Blob      string // name in the blob store
-	Size      int64
-	ETag      string
-	Rows      int64
-	CreatedAt time.Time
+	RunID   RunID
+	Format  Format
+	Variant string // ExportForm.Variant: empty for the plain file
+	Form    ExportForm
+	State   ExportState
+	Blob    string // name in the blob store
+	Size    int64
+	ETag    string
+	Rows    int64 // written so far
+	Total   int64 // to write, as far as it is known; 0: not known
+	Error   string
+	// CreatedAt is when the file was first wanted, UpdatedAt when its state or
+	// Rows changed, and UsedAt when somebody last wanted or read it, to the hour.
+	CreatedAt, UpdatedAt, UsedAt time.Time
+}
+
+// ID returns the file's wire id, which is the same for the same form of the
+// same run: 32 lower-case hexadecimal characters.
+func (e *Export) ID() string {
+	sum := sha256.Sum256([]byte(string(e.RunID) + "/" + string(e.Format) + "/" + e.Variant))
+	return hex.EncodeToString(sum[:16])
+}
+
+// BlobName returns the name that the file gets in the blob store.
+func (e *Export) BlobName() string {
+	name := "results"
+	if e.Variant != "" {
+		name = e.Variant
+	}
+	return "runs/" + string(e.RunID) + "/" + name + "." + string(e.Format)
 }

@@ -164,11 +164,7 @@ func (c *Client) Download(ctx context.Context, id, format string, fields []strin
 	if err := c.do(ctx, http.MethodGet, "/runs/"+url.PathEscape(id)+"/download", q, nil, &link); err != nil {
 		return 0, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link.S3, nil)
-	if err != nil {
-		return 0, fmt.Errorf("download: %w", err)
-	}
-	return c.copy(req, w)
+	return c.Fetch(ctx, link.S3, w)
 }
 
 // StreamResults writes the results collected so far to w as CSV (accept

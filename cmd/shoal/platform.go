@@ -254,6 +254,7 @@ func (p *platform) handlers() map[jobs.Kind]jobs.Handler {
 	return map[jobs.Kind]jobs.Handler{
 		jobs.KindSlot:    p.runs.Slot,
 		jobs.KindFinish:  p.runs.Finish,
+		jobs.KindConvert: p.runs.Convert,
 		jobs.KindImport:  p.importUpload,
 		jobs.KindPurge:   p.purge,
 		jobs.KindSync:    p.accounts.Sync,

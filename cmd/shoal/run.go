@@ -20,7 +20,7 @@ type runCmd struct {
 	Pause    runPause    `cmd:"" help:"Pause a run."`
 	Resume   runResume   `cmd:"" help:"Let a paused run go on."`
 	Abort    runAbort    `cmd:"" help:"End a run; what it collected is exported."`
-	Export   runExport   `cmd:"" help:"Make a run's export file anew."`
+	Export   runExport   `cmd:"" help:"Make a file of a run's results: CSV, JSON, JSON lines, XLSX or Parquet."`
 	Rm       runRm       `cmd:"" help:"Delete an ended run with its results."`
 }
 
@@ -226,12 +226,6 @@ type runAbort struct{ runArg }
 
 func (c *runAbort) Run(ctx context.Context, o *output) error {
 	return c.act(ctx, o, func(api *client.Client) runVerb { return api.AbortRun })
-}
-
-type runExport struct{ runArg }
-
-func (c *runExport) Run(ctx context.Context, o *output) error {
-	return c.act(ctx, o, func(api *client.Client) runVerb { return api.ExportRun })
 }
 
 type runRm struct{ runArg }

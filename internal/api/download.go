@@ -13,7 +13,6 @@ import (
 
 	"shoal"
 	"shoal/internal/blob"
-	"shoal/internal/export"
 )
 
 func (a *API) runDownload(c *call) error {
@@ -29,12 +28,14 @@ func (a *API) runDownload(c *call) error {
 	if err != nil {
 		return err
 	}
-	cols := export.Columns{Select: form.Fields, Omit: form.Omit}
-	if err := c.columns(&cols, source{run: &r}); err != nil {
+	if err := c.checkForm(&r, &form); err != nil {
 		return err
 	}
 	if !r.ExportDone {
 		return shoal.NotFound("RunDoesNotExist", "run_hash", "This run has no export yet; it is made when the run ends")
+	}
+	if err := c.prepare(&r, form); err != nil {
+		return err
 	}
 	return c.json(http.StatusOK, struct {
 		S3 string `json:"s3"`
@@ -46,9 +47,6 @@ func exportForm(q url.Values) (shoal.ExportForm, error) {
 	// The MCP server calls it file_format.
 	f := shoal.ExportForm{Format: shoal.Format(cmp.Or(q.Get("format"), q.Get("file_format"), string(shoal.FormatCSV))),
 		Fields: names(q, "fields"), Omit: names(q, "omit")}
-	if !knownFormat(f.Format) {
-		return f, shoal.Invalid("InvalidParameterValue", "format", "format is %q; it must be csv, json or jsonl", clip(string(f.Format), 40))
-	}
 	for name, option := range map[string]*bool{"bom": &f.BOM, "guard_formulas": &f.GuardFormulas, "dotted": &f.Dotted} {
 		var err error
 		if *option, err = boolean(q, name); err != nil {
@@ -58,13 +56,23 @@ func exportForm(q url.Values) (shoal.ExportForm, error) {
 	return f, nil
 }
 
-func knownFormat(f shoal.Format) bool {
-	for _, known := range export.Formats {
-		if f == known {
-			return true
-		}
+// keepFrom is from how many rows on a file that is asked for is kept: a smaller
+// one is made anew in an instant.
+const keepFrom = 20_000
+
+// prepare has a file made in the background that is large and not there, so
+// that it can be read in ranges and more than once; its link works meanwhile.
+// Who has no key, only a link to shared results, causes nothing.
+func (c *call) prepare(r *shoal.Run, form shoal.ExportForm) error {
+	if c.key.ID == "" || r.UniqueResults < keepFrom {
+		return nil
 	}
-	return false
+	_, err := c.a.runs.Want(c.ctx(), r, form, false)
+	switch shoal.KindOf(err) {
+	case shoal.KindBusiness, shoal.KindStorageFull, shoal.KindUnavailable, shoal.KindConflict:
+		return nil // it is read from the rows then
+	}
+	return err
 }
 
 // download serves the file of a signed URL: the stored export if there is one
@@ -99,18 +107,32 @@ func (c *call) serveExport(r *shoal.Run, form shoal.ExportForm) (bool, error) {
 	}
 	file, err := c.a.blob.Open(c.ctx(), e.Blob)
 	if errors.Is(err, blob.ErrNotFound) {
-		return false, nil
+		return false, c.replace(r, form)
 	}
 	if err != nil {
-		return false, err
+		// Where the files are does not answer, and the rows are here.
+		c.a.log.Warn("a file of results cannot be opened and is read from the rows", "request", c.id, "file", e.Blob, "err", err)
+		return false, nil
 	}
 	defer file.Close()
+	if err := c.a.store.UseExport(c.ctx(), &e); err != nil {
+		return false, err
+	}
 	h := c.fileHeader(string(r.ID), form.Format)
 	h["Etag"] = []string{e.ETag}
 	h["Cache-Control"] = []string{"private, no-cache"}
 	c.status, c.started = http.StatusOK, true
 	http.ServeContent(&patientWriter{ResponseWriter: c.w, c: c}, c.r, "", file.ModTime, file)
 	return true, nil
+}
+
+// replace has a file made again that was found to be gone.
+func (c *call) replace(r *shoal.Run, form shoal.ExportForm) error {
+	_, err := c.a.runs.Want(c.ctx(), r, form, true)
+	if err != nil && shoal.KindOf(err) != shoal.KindConflict {
+		c.a.log.Warn("a missing file of results cannot be made again", "request", c.id, "run", r.ID, "format", form.Format, "err", err)
+	}
+	return nil
 }
 
 // patientWriter moves the deadline for writing along with a download that

@@ -78,10 +78,11 @@ var named = map[string]string{
 // bodies are what the operations take, made of one's own things, where a body
 // is required. What they refer to is right, so that a refusal is for its owner.
 var bodies = map[string]func(own things) any{
-	"POST /v1/runs":            func(own things) any { return map[string]any{"squid": own["squids"]} },
-	"POST /v1/runs/{id}/share": func(things) any { return map[string]any{"shared": true} },
-	"POST /v1/squids":          func(own things) any { return map[string]any{"crawler": own["crawlers"]} },
-	"POST /v1/squids/{id}":     func(own things) any { return map[string]any{"accounts": []any{own["accounts"]}} },
+	"POST /v1/runs":              func(own things) any { return map[string]any{"squid": own["squids"]} },
+	"POST /v1/runs/{id}/exports": func(things) any { return map[string]any{"format": "jsonl"} },
+	"POST /v1/runs/{id}/share":   func(things) any { return map[string]any{"shared": true} },
+	"POST /v1/squids":            func(own things) any { return map[string]any{"crawler": own["crawlers"]} },
+	"POST /v1/squids/{id}":       func(own things) any { return map[string]any{"accounts": []any{own["accounts"]}} },
 	"POST /v1/squids/{id}/chain": func(own things) any {
 		return map[string]any{"target_module_id": own["crawlers"], "field_map": map[string]any{"url": "url"}}
 	},
@@ -194,6 +195,9 @@ func (op operation) at(id string) string {
 	for i, part := range parts {
 		if strings.HasPrefix(part, "{") {
 			parts[i] = id
+		}
+		if part == "{export}" { // the CSV that the run's end made
+			parts[i] = (&shoal.Export{RunID: shoal.RunID(id), Format: shoal.FormatCSV}).ID()
 		}
 	}
 	return strings.Join(parts, "/")
@@ -355,7 +359,7 @@ func (w *world) snapshot(own things) string {
 			continue
 		}
 		a := w.get(op.at(own[kind])) // and so each id is one that its owner finds
-		for _, key := range []string{"download_url", "s3", "updated_at", "last_used_at"} {
+		for _, key := range []string{"download_url", "s3", "updated_at", "last_used_at", "url"} {
 			delete(a.json, key)
 		}
 		text, err := json.Marshal(a.json)

@@ -167,7 +167,8 @@ func (c *call) columns(cols *export.Columns, from source) error {
 	}
 	for key, list := range map[string][]string{"fields": cols.Select, "omit": cols.Omit} {
 		for _, name := range list {
-			if !known[name] {
+			member, _, nested := strings.Cut(name, ".")
+			if !known[name] && !(nested && cols.Dotted && known[member]) {
 				return shoal.Invalid("InvalidParameterValue", key, "%s names %q, which is no field of these results", key, clip(name, 60))
 			}
 		}

@@ -122,6 +122,10 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/runs/{id}/events", scope: read, class: classRuns, handle: a.runEvents},
 		{method: get, path: "/v1/runs/{id}/credits", scope: read, class: classRuns, handle: a.runCredits},
 		{method: get, path: "/v1/runs/{id}/download", scope: read, class: classRuns, handle: a.runDownload, shared: true},
+		{method: post, path: "/v1/runs/{id}/exports", scope: run, class: classRuns, handle: a.createExport},
+		{method: get, path: "/v1/runs/{id}/exports", scope: read, class: classRuns, handle: a.listExports},
+		{method: get, path: "/v1/runs/{id}/exports/{export}", scope: read, class: classRuns, handle: a.getExport},
+		{method: del, path: "/v1/runs/{id}/exports/{export}", scope: run, class: classRuns, handle: a.deleteExport},
 		{method: get, path: "/v1/runtasks", scope: read, class: classRunTasks, handle: a.listRunTasks},
 		{method: get, path: "/v1/download/{token}", handle: a.download, public: true},
 

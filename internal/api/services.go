@@ -53,6 +53,9 @@ type Runs interface {
 	// WriteExport writes the run's results in the given form as they are read, and
 	// returns how many rows it wrote.
 	WriteExport(ctx context.Context, w io.Writer, r *shoal.Run, form shoal.ExportForm) (int64, error)
+	// Want has a file of an ended run's results made in the background, unless it is
+	// there or on its way; missing says that a complete one was found to be gone.
+	Want(ctx context.Context, r *shoal.Run, form shoal.ExportForm, missing bool) (shoal.Export, error)
 	// Share makes the run's results public by link, or private again.
 	Share(ctx context.Context, ws shoal.WorkspaceID, id shoal.RunID, shared bool) (shoal.Run, error)
 	// SquidSwitched ends the active run of a squid that was switched off.

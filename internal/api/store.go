@@ -233,9 +233,16 @@ type DeliveryStore interface {
 	ResumeTarget(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, c shoal.Channel) error
 }
 
-// ExportStore finds export files.
+// ExportStore finds the files of runs.
 type ExportStore interface {
+	// ExportOf returns a complete file; ErrRunNotFound when there is none.
 	ExportOf(ctx context.Context, run shoal.RunID, format shoal.Format, variant string) (shoal.Export, error)
+	// Exports returns the files of a run in whatever state they are, some dozens
+	// at most, oldest first.
+	Exports(ctx context.Context, ws shoal.WorkspaceID, run shoal.RunID) ([]shoal.Export, error)
+	// UseExport notes that a file was read, and ForgetExport removes its row.
+	UseExport(ctx context.Context, e *shoal.Export) error
+	ForgetExport(ctx context.Context, run shoal.RunID, format shoal.Format, variant string) error
 }
 
 // Health says whether the store answers and its schema is current.

@@ -299,6 +299,10 @@ func (w *world) walkResults(squid, run string) {
 		}
 	}
 	w.walkShare(run)
+	file := w.ok(202, "POST", "/v1/runs/"+run+"/exports", map[string]any{"format": "jsonl"}).str("id")
+	w.made(run, file)
+	w.get("/v1/runs/" + run + "/exports")
+	w.ok(200, "DELETE", "/v1/runs/"+run+"/exports/"+file, nil)
 }
 
 // walkShare makes the run public and private again.

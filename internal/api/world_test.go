@@ -153,7 +153,7 @@ func (w *world) work(svc *runs.Service, deliveries *deliver.Service, sessions *a
 	})
 	wg.Go(func() {
 		err := client.Run(ctx, map[jobs.Kind]jobs.Handler{
-			jobs.KindSlot: svc.Slot, jobs.KindFinish: svc.Finish, jobs.KindDeliver: deliveries.Deliver, jobs.KindSync: sessions.Sync,
+			jobs.KindSlot: svc.Slot, jobs.KindFinish: svc.Finish, jobs.KindConvert: svc.Convert, jobs.KindDeliver: deliveries.Deliver, jobs.KindSync: sessions.Sync,
 			jobs.KindImport: func(ctx context.Context, raw json.RawMessage) (jobs.Outcome, error) {
 				var args jobs.UploadArgs
 				if err := json.Unmarshal(raw, &args); err != nil {

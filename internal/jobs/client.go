@@ -14,11 +14,12 @@ import (
 )
 
 // The queues. Each costs a poll a second when idle, hence few: slots, which may
-// all be busy for long; deliveries, which may all wait for others' servers; and
-// everything else.
+// all be busy for long; deliveries, which may all wait for others' servers;
+// conversions, each as heavy as its file is large; and everything else.
 const (
 	queueSlots   = "slots"
 	queueDeliver = "deliveries"
+	queueConvert = "conversions"
 	queueOther   = river.QueueDefault
 )
 
@@ -43,7 +44,8 @@ type Options struct {
 	// Owner names this process among all that share the database, at most 100 bytes.
 	Owner string
 	// SlotWorkers and OtherWorkers are how many slot jobs, and how many jobs of
-	// all other kinds, Run works at a time. A queue with none is not worked.
+	// all other kinds, Run works at a time. A queue with none is not worked. Of
+	// conversions it works two at a time where there are OtherWorkers.
 	SlotWorkers    int
 	DeliverWorkers int // the same for deliveries
 	OtherWorkers   int
@@ -164,6 +166,8 @@ func queueOf(k Kind) string {
 		return queueSlots
 	case KindDeliver:
 		return queueDeliver
+	case KindConvert:
+		return queueConvert
 	}
 	return queueOther
 }

@@ -42,7 +42,7 @@ const (
 	KindSlot Kind = "slot"
 	// KindFinish exports a run's results and ends it; args are RunArgs.
 	KindFinish Kind = "finish"
-	// KindConvert makes a further export format; args are ConvertArgs.
+	// KindConvert makes a file of results in a further form; args are ConvertArgs.
 	KindConvert Kind = "convert"
 	// KindImport brings an uploaded file of tasks into its squid; args are UploadArgs.
 	KindImport Kind = "import"
@@ -68,12 +68,11 @@ type RunArgs struct {
 	Run string `json:"run"`
 }
 
-// ConvertArgs name an export to make. Fields and Omit choose its columns.
+// ConvertArgs name a row of table exports: the form of the file stands there.
 type ConvertArgs struct {
-	Run    string   `json:"run"`
-	Format string   `json:"format"`
-	Fields []string `json:"fields,omitempty"`
-	Omit   []string `json:"omit,omitempty"`
+	Run     string `json:"run"`
+	Format  string `json:"format"`
+	Variant string `json:"variant,omitempty"`
 }
 
 // UploadArgs name a task upload.

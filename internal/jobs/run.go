@@ -17,6 +17,9 @@ const (
 	fetchPollInterval = time.Second
 )
 
+// convertWorkers is how many conversions are worked at a time: each takes a core.
+const convertWorkers = 2
+
 // slotTimeout bounds a slot job. It claims for 20 s and then lets its last
 // request end, which at a slow site takes up to 150 s with retries.
 const slotTimeout = 3 * time.Minute
@@ -100,7 +103,8 @@ func (c *Client) stop(ctx context.Context, rc interface{ Stop(context.Context) e
 // config returns River's configuration.
 func (c *Client) config(w *work) *river.Config {
 	queues := map[string]river.QueueConfig{}
-	for name, workers := range map[string]int{queueSlots: c.SlotWorkers, queueDeliver: c.DeliverWorkers, queueOther: c.OtherWorkers} {
+	for name, workers := range map[string]int{queueSlots: c.SlotWorkers, queueDeliver: c.DeliverWorkers,
+		queueConvert: min(c.OtherWorkers, convertWorkers), queueOther: c.OtherWorkers} {
 		if workers > 0 {
 			queues[name] = river.QueueConfig{MaxWorkers: workers}
 		}

@@ -2,91 +2,140 @@ package runs
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"shoal"
-	"shoal/internal/blob"
 	"shoal/internal/export"
+	"shoal/internal/jobs"
 )
 
-// OpenExport returns a run's results in the given form: the stored file, a
-// *blob.Object with its size, if there is one; else what WriteExport writes, made
-// while it is read, with size -1. A reader that fails gives the cause as its
-// error and never an io.EOF, so that half a file is not taken for a whole one.
-// The caller closes it.
-func (s *Service) OpenExport(ctx context.Context, run shoal.RunID, form shoal.ExportForm) (io.ReadCloser, int64, error) {
-	o, err := s.stored(ctx, run, form)
-	if err != nil {
-		return nil, 0, fmt.Errorf("open the export of run %s: %w", run, err)
+// Want has a file of an ended run's results made in the background, unless it
+// is there or on its way, and returns it as it now is. missing says that a
+// complete one was found to be gone. Errors: Conflict while the run is active,
+// and what the format says to so many rows.
+func (s *Service) Want(ctx context.Context, r *shoal.Run, form shoal.ExportForm, missing bool) (shoal.Export, error) {
+	if !r.Status.Terminal() {
+		return shoal.Export{}, shoal.Conflict("RunInProgress", "run_hash",
+			"The run is %s: files are made of a run that has ended, so that they hold all its results", r.Status)
 	}
-	if o != nil {
-		return o, o.Size, nil
+	if err := s.fits(ctx, r, form); err != nil {
+		return shoal.Export{}, err
 	}
-	r, err := s.store.RunByID(ctx, run)
-	if err != nil {
-		return nil, 0, fmt.Errorf("open the export of run %s: %w", run, err)
-	}
-	return s.stream(ctx, &r, form), -1, nil
+	return s.store.WantExport(ctx, r.ID, form, r.UniqueResults, missing)
 }
 
-// stored opens the stored file of a form; nil when there is none.
-func (s *Service) stored(ctx context.Context, run shoal.RunID, form shoal.ExportForm) (*blob.Object, error) {
-	e, err := s.store.ExportOf(ctx, run, form.Format, form.Variant())
-	if shoal.KindOf(err) == shoal.KindNotFound && err != nil {
-		return nil, nil
+// fits refuses more rows than the format can hold, before anything is written.
+func (s *Service) fits(ctx context.Context, r *shoal.Run, form shoal.ExportForm) error {
+	cols := export.Columns{}
+	if !r.Settings.ExportUniqueResults {
+		cols.Rows = r.UniqueResults
 	}
-	if err != nil {
-		return nil, err
-	}
-	o, err := s.blobs.Open(ctx, e.Blob)
-	if errors.Is(err, blob.ErrNotFound) {
-		return nil, nil
-	}
-	return o, err
-}
-
-// WriteExport writes a run's results to w in the given form as they are read,
-// and returns how many rows it wrote.
-func (s *Service) WriteExport(ctx context.Context, w io.Writer, r *shoal.Run, form shoal.ExportForm) (int64, error) {
-	cols, err := s.columns(ctx, r)
-	if err != nil {
-		return 0, err
-	}
-	shape(&cols, form)
-	return export.Write(ctx, w, form.Format, cols, s.Rows(ctx, r))
-}
-
-// shape lays a form over the columns of a run.
-func shape(cols *export.Columns, form shoal.ExportForm) {
-	cols.Select, cols.Omit = form.Fields, form.Omit
-}
-
-// stream writes an export into the reader that it returns.
-func (s *Service) stream(ctx context.Context, r *shoal.Run, form shoal.ExportForm) io.ReadCloser {
-	ctx, cancel := context.WithCancel(ctx)
-	out, in := io.Pipe()
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		_, err := s.WriteExport(ctx, in, r, form)
-		in.CloseWithError(err) // nil: the end of the file
-	}()
-	return &exportStream{out, cancel, written}
-}
-
-// exportStream is an export that is made while it is read.
-type exportStream struct {
-	*io.PipeReader
-	cancel  context.CancelFunc
-	written <-chan struct{}
-}
-
-// Close ends the writing of what has not been read, and waits for that.
-func (x *exportStream) Close() error {
-	x.cancel()
-	err := x.PipeReader.Close()
-	<-x.written
+	_, err := export.Write(ctx, io.Discard, form.Format, cols, func(func(*shoal.Result, error) bool) {})
 	return err
+}
+
+// Convert makes a file that was wanted. It is the handler of jobs.KindConvert,
+// and may be repeated after a kill at any instant: it begins anew, and the file
+// appears whole.
+func (s *Service) Convert(ctx context.Context, raw json.RawMessage) (jobs.Outcome, error) {
+	var args jobs.ConvertArgs
+	if err := json.Unmarshal(raw, &args); err != nil {
+		return jobs.Done, shoal.Invalid("InvalidParam", "args", "convert job with unreadable arguments %s: %v", raw, err)
+	}
+	e, err := s.store.ExportRow(ctx, shoal.RunID(args.Run), shoal.Format(args.Format), args.Variant)
+	if errors.Is(err, shoal.ErrRunNotFound) || err == nil && (e.State == shoal.ExportDone || e.State == shoal.ExportError) {
+		return jobs.Done, nil
+	}
+	if err != nil {
+		return jobs.Done, err
+	}
+	if !s.exports.begin(e.BlobName()) {
+		return jobs.Done, nil // another job of this process does it, or is run again if it fails
+	}
+	defer s.exports.end(e.BlobName())
+	if err := s.convert(ctx, &e); err != nil && !errors.Is(err, shoal.ErrRunNotFound) {
+		return jobs.Done, fmt.Errorf("make %s of run %s: %w", e.Format, e.RunID, err)
+	}
+	return jobs.Done, nil
+}
+
+func (s *Service) convert(ctx context.Context, e *shoal.Export) error {
+	r, err := s.store.RunByID(ctx, e.RunID)
+	if err != nil {
+		return err
+	}
+	e.State = shoal.ExportConverting
+	if err := s.store.NoteExport(ctx, e); err != nil {
+		return err
+	}
+	cols, err := s.columns(ctx, &r, e.Form)
+	if err == nil {
+		err = s.writeFile(ctx, e, cols, s.watched(ctx, e, s.Rows(ctx, &r)))
+	}
+	if err == nil {
+		return s.keep(ctx, e)
+	}
+	if _, unread := errors.AsType[*readError](err); unread || ctx.Err() != nil || shoal.KindOf(err) == shoal.KindInternal && !isVerdict(err) {
+		return err
+	}
+	s.log.Error("a file of results was not made", "run", e.RunID, "format", e.Format, "err", err)
+	e.State, e.Error = shoal.ExportError, reasonOf(err)
+	return s.store.NoteExport(ctx, e)
+}
+
+// isVerdict reports whether err says that the file cannot be written or that the
+// rows cannot be put into it, which a repeat would not change.
+func isVerdict(err error) bool {
+	_, unwritten := errors.AsType[*writeError](err)
+	return unwritten || errors.Is(err, export.ErrRow)
+}
+
+// reasonOf says to a person why a file was not made, and what to do.
+func reasonOf(err error) string {
+	if failed, ok := errors.AsType[*writeError](err); ok {
+		return "The file could not be written: " + failed.cause() + ". The results are safe in the database; mend the cause and ask for the file again."
+	}
+	if e, ok := errors.AsType[*shoal.Error](err); ok {
+		return e.Message
+	}
+	return "The file could not be made: " + err.Error()
+}
+
+// noteEvery is how often the progress of a conversion is recorded.
+const noteEvery = time.Second
+
+// readError says that rows could not be read, which a repeat may change.
+type readError struct{ err error }
+
+func (e *readError) Error() string { return e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// watched passes rows on, and records in e how many.
+func (s *Service) watched(ctx context.Context, e *shoal.Export, rows export.Rows) export.Rows {
+	return func(yield func(*shoal.Result, error) bool) {
+		e.Rows = 0 // some formats look at all rows before they write the first
+		noted := time.Now()
+		for row, err := range rows {
+			if err != nil {
+				yield(nil, &readError{err})
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+			e.Rows++
+			if e.Rows%1000 != 0 || time.Since(noted) < noteEvery {
+				continue
+			}
+			noted = time.Now()
+			if err := s.store.NoteExport(ctx, e); err != nil {
+				yield(nil, &readError{err})
+				return
+			}
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"shoal"
 	"shoal/internal/blob"
+	"shoal/internal/jobs"
 	"shoal/internal/runs"
 )
 
@@ -86,6 +87,103 @@ func TestOpenExportThatIsNotReadToItsEnd(t *testing.T) {
 		}
 		if _, _, err := w.svc.OpenExport(t.Context(), shoal.NewID[shoal.RunID](), shoal.ExportForm{Format: shoal.FormatJSONL}); shoal.KindOf(err) != shoal.KindNotFound {
 			t.Errorf("an unknown run: %v", err)
+		}
+	})
+}
+
+// want asks for a file and waits until it is made or given up.
+func (w *world) want(run *shoal.Run, form shoal.ExportForm) shoal.Export {
+	w.t.Helper()
+	e, err := w.svc.Want(w.t.Context(), run, form, false)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for e.State != shoal.ExportDone && e.State != shoal.ExportError {
+		if e, err = w.Store.ExportRow(w.t.Context(), run.ID, form.Format, form.Variant()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return e
+}
+
+// TestConvert: a file that is wanted is made once, in the background, and is
+// what is read from then on.
+func TestConvert(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		run := w.awaitStatus(w.start(w.squid(1, nil, tree(t, 30, nil).URL+"/0")).ID, shoal.RunDone)
+		form := shoal.ExportForm{Format: shoal.FormatJSONL, Fields: []string{"title"}}
+		streamed, _, _ := w.read(run.ID, form)
+		e := w.want(&run, form)
+		if e.State != shoal.ExportDone || e.Rows != 30 || e.Total != 30 || e.ETag == "" {
+			t.Fatalf("%+v", e)
+		}
+		text, size, stored := w.read(run.ID, form)
+		if !stored || size != e.Size || text != streamed {
+			t.Errorf("stored %v, %d bytes, as it was streamed: %v", stored, size, text == streamed)
+		}
+		if again := w.want(&run, form); again.ETag != e.ETag || !again.UpdatedAt.Equal(e.UpdatedAt) {
+			t.Errorf("asked again it was made again: %+v", again)
+		}
+		if _, err := w.svc.Want(t.Context(), &shoal.Run{ID: run.ID, Status: shoal.RunRunning}, form, false); shoal.KindOf(err) != shoal.KindConflict {
+			t.Errorf("of a run that is active: %v", err)
+		}
+	})
+}
+
+// TestConversionThatCannotBeWritten: the row says why and what to do, and the
+// next who asks gets the file.
+func TestConversionThatCannotBeWritten(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		run := w.awaitStatus(w.start(w.squid(1, nil, tree(t, 3, nil).URL+"/0")).ID, shoal.RunDone)
+		if err := os.RemoveAll(w.files + "/runs"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(w.files+"/runs", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		form := shoal.ExportForm{Format: shoal.FormatJSON}
+		e := w.want(&run, form)
+		if e.State != shoal.ExportError || !strings.Contains(e.Error, "not a directory") || !strings.Contains(e.Error, "ask for the file again") {
+			t.Fatalf("%s: %q", e.State, e.Error)
+		}
+		if err := os.Remove(w.files + "/runs"); err != nil {
+			t.Fatal(err)
+		}
+		if e = w.want(&run, form); e.State != shoal.ExportDone || e.Error != "" || e.Rows != 3 {
+			t.Errorf("asked again: %+v", e)
+		}
+	})
+}
+
+// TestConversionIsRepeated: a job that comes twice, or whose run is gone, does
+// no harm.
+func TestConversionIsRepeated(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		w.work(runs.Config{})
+		run := w.awaitStatus(w.start(w.squid(1, nil, tree(t, 3, nil).URL+"/0")).ID, shoal.RunDone)
+		e := w.want(&run, shoal.ExportForm{Format: shoal.FormatJSON})
+		args := jobs.New(jobs.KindConvert, jobs.ConvertArgs{Run: string(run.ID), Format: "json"}).Args
+		if _, err := w.svc.Convert(t.Context(), args); err != nil {
+			t.Errorf("again: %v", err)
+		}
+		if got, err := w.Store.ExportOf(t.Context(), run.ID, shoal.FormatJSON, ""); err != nil || got.ETag != e.ETag {
+			t.Errorf("it was made twice: %v", err)
+		}
+		// A crash left it half made.
+		w.Exec(t, `UPDATE exports SET state = 'converting', row_count = 1 WHERE format = 'json'`)
+		if _, err := w.svc.Convert(t.Context(), args); err != nil {
+			t.Errorf("after a crash: %v", err)
+		}
+		if got, err := w.Store.ExportOf(t.Context(), run.ID, shoal.FormatJSON, ""); err != nil || got.Rows != 3 {
+			t.Errorf("after a crash: %+v, %v", got, err)
+		}
+		if err := w.Store.DeleteRun(t.Context(), w.Workspace, run.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.svc.Convert(t.Context(), args); err != nil {
+			t.Errorf("of a deleted run: %v", err)
 		}
 	})
 }

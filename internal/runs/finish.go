@@ -14,26 +14,26 @@ import (
 	"shoal/internal/jobs"
 )
 
-// exporting names the runs that this process exports at the moment.
+// exporting names the files that this process writes at the moment.
 type exporting struct {
-	mu   sync.Mutex
-	runs map[shoal.RunID]bool
+	mu    sync.Mutex
+	files map[string]bool
 }
 
-func (x *exporting) begin(id shoal.RunID) bool {
+func (x *exporting) begin(file string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.runs[id] {
+	if x.files[file] {
 		return false
 	}
-	x.runs[id] = true
+	x.files[file] = true
 	return true
 }
 
-func (x *exporting) end(id shoal.RunID) {
+func (x *exporting) end(file string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	delete(x.runs, id)
+	delete(x.files, file)
 }
 
 // Finish ends a run whose tasks have ended, or makes a wanted export. It is
@@ -45,10 +45,11 @@ func (s *Service) Finish(ctx context.Context, raw json.RawMessage) (jobs.Outcome
 		return jobs.Done, shoal.Invalid("InvalidParam", "args", "finish job with unreadable arguments %s: %v", raw, err)
 	}
 	id := shoal.RunID(args.Run)
-	if !s.exports.begin(id) {
+	file := shoal.Export{RunID: id, Format: shoal.FormatCSV}
+	if !s.exports.begin(file.BlobName()) {
 		return jobs.Done, nil // another job of this process does it, or is run again if it fails
 	}
-	defer s.exports.end(id)
+	defer s.exports.end(file.BlobName())
 	if err := s.finish(ctx, id); err != nil {
 		return jobs.Done, fmt.Errorf("finish run %s: %w", id, err)
 	}
@@ -81,8 +82,8 @@ func (s *Service) finish(ctx context.Context, id shoal.RunID) error {
 	if err != nil {
 		return err
 	}
-	if err := s.store.SaveExport(ctx, file); err != nil {
-		return fmt.Errorf("record the export: %w", err)
+	if err := s.keep(ctx, &file); err != nil {
+		return err
 	}
 	var warning string
 	if r.Status == shoal.RunUploading {
@@ -140,13 +141,18 @@ type writeError struct{ err error }
 func (e *writeError) Error() string { return e.err.Error() }
 func (e *writeError) Unwrap() error { return e.err }
 
-// describe says it to the person who reads the run.
-func (e *writeError) describe() string {
+// cause says what went wrong, the operating system's own words first.
+func (e *writeError) cause() string {
 	cause := e.err.Error()
 	if errno, ok := errors.AsType[syscall.Errno](e.err); ok {
 		cause = errno.Error() + " (" + cause + ")"
 	}
-	return "The results could not be exported: " + cause +
+	return cause
+}
+
+// describe says it to the person who reads the run.
+func (e *writeError) describe() string {
+	return "The results could not be exported: " + e.cause() +
 		". They are safe in the database; mend the cause and ask for the export again with POST /v1/runs/{run}/export."
 }
 
@@ -166,29 +172,45 @@ func (f failWriter) Write(p []byte) (int, error) {
 // export writes the run's results as CSV into the blob store, and counts in fill
 // which fields they fill.
 func (s *Service) export(ctx context.Context, r *shoal.Run, fill *export.Fill) (shoal.Export, error) {
-	cols, err := s.columns(ctx, r)
+	e := shoal.Export{RunID: r.ID, Format: shoal.FormatCSV, Form: shoal.ExportForm{Format: shoal.FormatCSV}}
+	cols, err := s.columns(ctx, r, e.Form)
 	if err != nil {
-		return shoal.Export{}, err
+		return e, err
 	}
 	cols.Fill = fill
-	name := "runs/" + string(r.ID) + "/results.csv"
-	file, err := s.blobs.Create(ctx, name)
+	return e, s.writeFile(ctx, &e, cols, s.Rows(ctx, r))
+}
+
+// writeFile writes the file of e into the blob store.
+func (s *Service) writeFile(ctx context.Context, e *shoal.Export, cols export.Columns, rows export.Rows) error {
+	e.Blob = e.BlobName()
+	file, err := s.blobs.Create(ctx, e.Blob)
 	if err != nil {
-		return shoal.Export{}, s.writing(ctx, err)
+		return s.writing(ctx, err)
 	}
 	defer file.Abort()
-	rows, err := export.Write(ctx, failWriter{file}, shoal.FormatCSV, cols, s.Rows(ctx, r))
-	if err != nil {
-		return shoal.Export{}, err
+	if e.Rows, err = export.Write(ctx, failWriter{file}, e.Format, cols, rows); err != nil {
+		return err
 	}
 	info, err := file.Commit()
 	if err != nil {
-		return shoal.Export{}, s.writing(ctx, err)
+		return s.writing(ctx, err)
 	}
-	return shoal.Export{
-		RunID: r.ID, Format: shoal.FormatCSV, Blob: name, Size: info.Size, ETag: info.ETag,
-		Rows: rows, CreatedAt: s.now(),
-	}, nil
+	e.Size, e.ETag, e.CreatedAt = info.Size, info.ETag, s.now()
+	return nil
+}
+
+// keep records a file that is written. That of a run which was deleted
+// meanwhile is removed.
+func (s *Service) keep(ctx context.Context, e *shoal.Export) error {
+	err := s.store.SaveExport(ctx, *e)
+	if errors.Is(err, shoal.ErrRunNotFound) {
+		return errors.Join(err, s.blobs.Delete(ctx, e.Blob))
+	}
+	if err != nil {
+		return fmt.Errorf("record the export: %w", err)
+	}
+	return nil
 }
 
 // writing makes err a verdict unless the process is only stopping.
@@ -199,11 +221,16 @@ func (s *Service) writing(ctx context.Context, err error) error {
 	return &writeError{err}
 }
 
-// columns are the columns of the run's export.
-func (s *Service) columns(ctx context.Context, r *shoal.Run) (export.Columns, error) {
+// columns are the columns of a file of the run's results.
+func (s *Service) columns(ctx context.Context, r *shoal.Run, form shoal.ExportForm) (export.Columns, error) {
 	attributes, err := s.Attributes(ctx, r)
 	if err != nil {
 		return export.Columns{}, err
 	}
-	return export.Columns{Attributes: attributes, NoLineBreaks: r.Settings.NoLineBreaks}, nil
+	cols := export.ColumnsOf(&form, attributes)
+	cols.NoLineBreaks = r.Settings.NoLineBreaks
+	if !r.Settings.ExportUniqueResults {
+		cols.Rows = r.UniqueResults
+	}
+	return cols, nil
 }

@@ -93,7 +93,7 @@ func New(s Store, e *crawl.Engine, b blob.Store, now func() time.Time, log *slog
 	}
 	return &Service{
 		store: s, engine: e, blobs: b, now: now, log: log, config: c,
-		sessions: newSessions(), exports: exporting{runs: map[shoal.RunID]bool{}},
+		sessions: newSessions(), exports: exporting{files: map[string]bool{}},
 	}, nil
 }
 

@@ -102,7 +102,15 @@ type Store interface {
 	SaveHealth(ctx context.Context, h shoal.Health) error
 	// SaveExport records an export file.
 	SaveExport(ctx context.Context, e shoal.Export) error
-	// ExportOf returns a recorded export; ErrRunNotFound when there is none.
+	// WantExport has a file made in the background unless it is there or on its
+	// way; missing says that a complete one is gone. ExportRow returns it in
+	// whatever state it is, NoteExport records how far it is, and UseExport that it
+	// was read.
+	WantExport(ctx context.Context, run shoal.RunID, form shoal.ExportForm, total int64, missing bool) (shoal.Export, error)
+	ExportRow(ctx context.Context, run shoal.RunID, format shoal.Format, variant string) (shoal.Export, error)
+	NoteExport(ctx context.Context, e *shoal.Export) error
+	UseExport(ctx context.Context, e *shoal.Export) error
+	// ExportOf returns a complete file; ErrRunNotFound when there is none.
 	ExportOf(ctx context.Context, run shoal.RunID, format shoal.Format, variant string) (shoal.Export, error)
 }
 

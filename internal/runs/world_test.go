@@ -150,7 +150,7 @@ func (w *world) work(c runs.Config) {
 		}
 	})
 	wg.Go(func() {
-		err := client.Run(ctx, map[jobs.Kind]jobs.Handler{jobs.KindSlot: svc.Slot, jobs.KindFinish: svc.Finish})
+		err := client.Run(ctx, map[jobs.Kind]jobs.Handler{jobs.KindSlot: svc.Slot, jobs.KindFinish: svc.Finish, jobs.KindConvert: svc.Convert})
 		if err != nil {
 			w.t.Errorf("jobs: %v", err)
 		}

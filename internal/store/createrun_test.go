@@ -181,23 +181,3 @@ func TestWaitRun(t *testing.T) {
 		}
 	})
 }
-
-// Export bookkeeping is replaced, not repeated.
-func TestExports(t *testing.T) {
-	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
-		run := e.Run(t, e.Squid(t, 1), shoal.RunSettings{})
-		x := shoal.Export{RunID: run.ID, Format: shoal.FormatCSV, Blob: "a.csv", Size: 1, ETag: "e", Rows: 2, CreatedAt: time.UnixMicro(5).UTC()}
-		if _, err := e.Store.ExportOf(t.Context(), run.ID, x.Format, ""); !errors.Is(err, shoal.ErrRunNotFound) {
-			t.Fatalf("no export: %v, want ErrRunNotFound", err)
-		}
-		for range 2 {
-			x.Size++
-			if err := e.Store.SaveExport(t.Context(), x); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got, err := e.Store.ExportOf(t.Context(), run.ID, x.Format, ""); err != nil || got != x {
-			t.Errorf("%+v, %v; want %+v", got, err, x)
-		}
-	})
-}
