@@ -153,8 +153,9 @@ func (c *Client) DeleteRun(ctx context.Context, id string) error {
 	return c.do(ctx, http.MethodDelete, "/runs/"+url.PathEscape(id), nil, nil, nil)
 }
 
-// Download writes a run's results to w in the given format (csv, json, jsonl)
-// through a signed URL, without holding them in memory, and returns the number of bytes.
+// Download writes a run's results to w in the given format (csv, json,
+// jsonl, xlsx, parquet) through a signed URL, without holding them in memory,
+// and returns the number of bytes.
 func (c *Client) Download(ctx context.Context, id, format string, fields []string, w io.Writer) (int64, error) {
 	q := url.Values{"format": {format}}
 	for _, f := range fields {

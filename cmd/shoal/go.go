@@ -20,7 +20,7 @@ type goCmd struct {
 	Param   []string      `help:"Param or function of the crawler, as name=value; may be repeated." short:"p" placeholder:"K=V" sep:"none"`
 	Slots   *int          `help:"Concurrency: how many requests at once." short:"c" name:"concurrency" placeholder:"N"`
 	Output  string        `help:"File to write; - for standard output." short:"o" placeholder:"FILE"`
-	Format  string        `help:"csv, json or jsonl; without it by the file's name." enum:",csv,json,jsonl" default:"" placeholder:"FORMAT"`
+	Format  string        `help:"csv, json, jsonl, xlsx or parquet; without it by the file's name." enum:",csv,json,jsonl,xlsx,parquet" default:"" placeholder:"FORMAT"`
 	Resume  string        `help:"Go on with an interrupted run instead of starting one." placeholder:"RUN"`
 	MaxWait time.Duration `help:"How long to wait for a run that paused to go on by itself." default:"2m"`
 	JSON    bool          `help:"Print the run as JSON at the end." name:"json"`

@@ -12,7 +12,7 @@ import (
 // resultCmd holds the verbs of results.
 type resultCmd struct {
 	Ls     resultLs     `cmd:"" help:"Show results of a run as a table."`
-	Get    resultGet    `cmd:"" help:"Download a run's results as CSV, JSON or JSON lines."`
+	Get    resultGet    `cmd:"" help:"Download a run's results as CSV, JSON, JSON lines, XLSX or Parquet."`
 	Follow resultFollow `cmd:"" help:"Append a squid's results to a file as they are collected, each exactly once."`
 	Cursor cursorCmd    `cmd:"" help:"How far those who take results are."`
 }
@@ -87,7 +87,7 @@ func printRows(w io.Writer, fields []string, rows []client.Row) {
 type resultGet struct {
 	runArg
 	Output string `help:"File to write; - for standard output." short:"o" default:"-" placeholder:"FILE"`
-	Format string `help:"csv, json or jsonl; without it by the file's name, else csv." enum:",csv,json,jsonl" default:"" placeholder:"FORMAT"`
+	Format string `help:"csv, json, jsonl, xlsx or parquet; without it by the file's name, else csv." enum:",csv,json,jsonl,xlsx,parquet" default:"" placeholder:"FORMAT"`
 }
 
 func (c *resultGet) Run(ctx context.Context, o *output) error {

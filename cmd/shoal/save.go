@@ -20,7 +20,7 @@ func formatOf(asked, file string) (string, error) {
 		return asked, nil
 	}
 	switch ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(file), ".")); ext {
-	case "csv", "json", "jsonl":
+	case "csv", "json", "jsonl", "xlsx", "parquet":
 		return ext, nil
 	case "ndjson":
 		return "jsonl", nil
@@ -30,7 +30,7 @@ func formatOf(asked, file string) (string, error) {
 		if isDevice(file) {
 			return "csv", nil
 		}
-		return "", &exit{exitUsage, fmt.Errorf("no format is called %q: name the file .csv, .json or .jsonl, or pass --format", ext)}
+		return "", &exit{exitUsage, fmt.Errorf("no format is called %q: name the file .csv, .json, .jsonl, .xlsx or .parquet, or pass --format", ext)}
 	}
 }
 
