@@ -91,6 +91,11 @@ func (c *Client) SquidDelivery(ctx context.Context, squid string) (map[string]an
 	return out, err
 }
 
+// PauseDelivery has what is for a channel of a squid wait until it is resumed.
+func (c *Client) PauseDelivery(ctx context.Context, squid, channel string) error {
+	return c.do(ctx, http.MethodPost, "/delivery/pause", url.Values{"squid": {squid}}, map[string]any{"channel": channel}, nil)
+}
+
 // ResumeDelivery lets a paused channel of a squid work again.
 func (c *Client) ResumeDelivery(ctx context.Context, squid, channel string) error {
 	return c.do(ctx, http.MethodPost, "/delivery/resume", url.Values{"squid": {squid}}, map[string]any{"channel": channel}, nil)

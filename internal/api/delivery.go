@@ -56,42 +56,44 @@ func (a *API) setDelivery(c *call) error {
 	if err != nil {
 		return err
 	}
-	echo, err := c.readDelivery(f, &s.Delivery)
+	var echo map[string]any
+	// A secret made here is shown once: the answer kept for a repeat has it masked.
+	ctx := effectCtx(c, http.StatusCreated, func(any) []byte { return appendJSON(nil, maskedEcho(echo)) })
+	err = a.store.SetDelivery(ctx, c.ws, s.ID, func(d *shoal.DeliveryConfig) (set []shoal.Channel, err error) {
+		echo, set, err = c.readDelivery(f, d)
+		d.Wants = a.wants(d)
+		return set, err
+	})
 	if err != nil {
 		return err
 	}
-	s.Delivery.Wants = a.wants(&s.Delivery)
-	body := appendJSON(nil, echo)
-	// A secret made here is shown once: the answer kept for a repeat has it masked.
-	kept := appendJSON(nil, maskedEcho(echo))
-	ctx := effectCtx(c, http.StatusCreated, func(any) []byte { return kept })
-	if err := a.store.SetDelivery(ctx, c.ws, s.ID, s.Delivery); err != nil {
-		return err
-	}
-	return c.send(http.StatusCreated, body)
+	return c.json(http.StatusCreated, echo)
 }
 
-// readDelivery reads the parts given into d and returns what to echo.
-func (c *call) readDelivery(f *fields, d *shoal.DeliveryConfig) (map[string]any, error) {
-	echo := map[string]any{}
+// readDelivery reads the parts given into d and returns what to echo, and which
+// channels were set.
+func (c *call) readDelivery(f *fields, d *shoal.DeliveryConfig) (echo map[string]any, set []shoal.Channel, err error) {
+	echo = map[string]any{}
 	if f.has("email") || f.has("notifications") || f.has("email_attachment") {
 		c.readEmail(f, d, echo)
+		set = append(set, shoal.ChannelEmail)
 	}
 	for _, ch := range channels {
 		if !f.has(ch.key) {
 			continue
 		}
 		if err := c.readChannel(f, ch, d, echo); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		set = append(set, ch.name)
 	}
 	if err := f.error(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(echo) == 0 {
-		return nil, shoal.Invalid("ParamsNeeded", "body", "Give one of: email and notifications, %s", channelKeys())
+		return nil, nil, shoal.Invalid("ParamsNeeded", "body", "Give one of: email and notifications, %s", channelKeys())
 	}
-	return echo, nil
+	return echo, set, nil
 }
 
 func channelKeys() string {

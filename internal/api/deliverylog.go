@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -139,8 +140,14 @@ func (a *API) getDelivery(c *call) error {
 	return c.json(http.StatusOK, out)
 }
 
+// pauseDelivery has what is for a channel of a squid wait.
+func (a *API) pauseDelivery(c *call) error { return c.turnTarget("paused", a.store.PauseTarget) }
+
 // resumeDelivery lets a paused channel of a squid work again.
-func (a *API) resumeDelivery(c *call) error {
+func (a *API) resumeDelivery(c *call) error { return c.turnTarget("active", a.store.ResumeTarget) }
+
+// turnTarget pauses or resumes the channel that the body names.
+func (c *call) turnTarget(status string, turn func(context.Context, shoal.WorkspaceID, shoal.SquidID, shoal.Channel) error) error {
 	q, err := c.query()
 	if err != nil {
 		return err
@@ -161,9 +168,9 @@ func (a *API) resumeDelivery(c *call) error {
 	if err := f.error(); err != nil {
 		return err
 	}
-	body := appendJSON(nil, map[string]any{"squid": s.ID, "channel": channel, "status": "active"})
+	body := appendJSON(nil, map[string]any{"squid": s.ID, "channel": channel, "status": status})
 	ctx := effectCtx(c, http.StatusOK, func(any) []byte { return body })
-	if err := a.store.ResumeTarget(ctx, c.ws, s.ID, channel); err != nil {
+	if err := turn(ctx, c.ws, s.ID, channel); err != nil {
 		return err
 	}
 	return c.send(http.StatusOK, body)

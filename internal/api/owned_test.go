@@ -113,6 +113,7 @@ var bodies = map[string]func(own things) any{
 	"POST /v1/delivery/test-s3":          func(things) any { return map[string]any{"bucket": "results"} },
 	"POST /v1/delivery/test-webhook":     func(things) any { return map[string]any{"url": "https://a.example/h"} },
 	"POST /v1/delivery/test-slack":       func(things) any { return map[string]any{"url": "https://a.example/h"} },
+	"POST /v1/delivery/pause":            func(things) any { return map[string]any{"channel": "webhook"} },
 	"POST /v1/delivery/resume":           func(things) any { return map[string]any{"channel": "webhook"} },
 	"POST /v1/delivery/test-sftp": func(things) any {
 		return map[string]any{"host": "h", "port": 22, "username": "u", "password": "p", "directory": "/"}

@@ -142,6 +142,7 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/synchronize/{id}", scope: read, handle: a.getSync},
 
 		{method: get, path: "/v1/delivery", scope: read, handle: a.getDelivery},
+		{method: post, path: "/v1/delivery/pause", scope: run, handle: a.pauseDelivery},
 		{method: post, path: "/v1/delivery/resume", scope: run, handle: a.resumeDelivery},
 		{method: get, path: "/v1/deliveries", scope: read, handle: a.listDeliveries},
 		{method: get, path: "/v1/deliveries/{id}", scope: read, handle: a.getDeliveryEntry},

@@ -116,7 +116,9 @@ type SquidStore interface {
 	// Squids lists living squids, newest first, whose name contains name (any case).
 	Squids(ctx context.Context, ws shoal.WorkspaceID, name string, w shoal.Window) (shoal.Listing[shoal.Squid], error)
 	UpdateSquid(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, p shoal.SquidPatch) (shoal.Squid, error)
-	SetDelivery(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, d shoal.DeliveryConfig) error
+	// SetDelivery changes where a squid's results go. set changes what is stored
+	// and returns the channels that it has set; it may be called more than once.
+	SetDelivery(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, set func(*shoal.DeliveryConfig) ([]shoal.Channel, error)) error
 	// EmptySquid removes the squid's tasks of the type ("url", "params" or "" for
 	// both) and their results, and returns how many tasks. A task is of type url
 	// when its params have a "url".
@@ -229,6 +231,8 @@ type DeliveryStore interface {
 	Redeliver(ctx context.Context, ws shoal.WorkspaceID, id shoal.DeliveryID) (shoal.Delivery, error)
 	// DeliveryTargets returns the channels of a squid that were ever used.
 	DeliveryTargets(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID) ([]shoal.DeliveryTarget, error)
+	// PauseTarget has what is for a channel wait until it is resumed.
+	PauseTarget(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, c shoal.Channel) error
 	// ResumeTarget lets a paused channel work again.
 	ResumeTarget(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, c shoal.Channel) error
 }

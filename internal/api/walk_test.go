@@ -473,7 +473,15 @@ func (w *world) walkDeliveries(squid string) {
 	if again := (<-got).Get("X-Shoal-Delivery"); again != id {
 		w.t.Errorf("redelivered as %s, want %s", again, id)
 	}
+	w.post("/v1/delivery/pause?squid="+squid, map[string]any{"channel": "webhook"})
+	if a := w.post("/v1/deliveries/"+id+"/redeliver", nil); a.json["held"] != true {
+		w.t.Errorf("redelivered through a paused channel: %s, want it held", a.body)
+	}
 	w.post("/v1/delivery/resume?squid="+squid, map[string]any{"channel": "webhook"})
+	if again := (<-got).Get("X-Shoal-Delivery"); again != id {
+		w.t.Errorf("resumed, %s came, want %s", again, id)
+	}
+	w.ok(400, "POST", "/v1/delivery/pause?squid="+squid, map[string]any{"channel": "pigeon"})
 	w.ok(400, "POST", "/v1/delivery/resume?squid="+squid, map[string]any{"channel": "pigeon"})
 	if targets, _ := w.get("/v1/delivery?squid=" + squid).json["targets"].([]any); len(targets) != 1 {
 		w.t.Errorf("targets: %v", targets)

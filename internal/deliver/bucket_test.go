@@ -3,48 +3,22 @@ package deliver_test
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
-
 	"shoal"
 	"shoal/internal/deliver"
+	"shoal/internal/deliver/delivertest"
 	"shoal/internal/store/storetest"
 )
 
-// fakeS3 is a server of S3's protocol with the bucket "results"; before, if it
-// gives an answer, stands in front.
-func fakeS3(t *testing.T, before func(http.ResponseWriter, *http.Request) bool) (*httptest.Server, *s3mem.Backend) {
-	t.Helper()
-	backend := s3mem.New()
-	if err := backend.CreateBucket("results"); err != nil {
-		t.Fatal(err)
-	}
-	h := gofakes3.New(backend, gofakes3.WithLogger(gofakes3.DiscardLog())).Server()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if before == nil || !before(w, r) {
-			h.ServeHTTP(w, r)
-		}
-	}))
-	t.Cleanup(s.Close)
-	return s, backend
-}
-
-func s3Fields(endpoint string) map[string]any {
-	return map[string]any{"bucket": "results", "target_path": "in/{date}/{run}.csv", "aws_access_key": "AKIA", "aws_secret_key": "topsecret",
-		"endpoint": endpoint, "region": "us-east-1"}
-}
-
 func TestS3(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
-		s3, backend := fakeS3(t, nil)
+		s3 := delivertest.NewS3(t, nil)
 		blobs := newBlobs(t)
 		f := newOffice(t, e, func(o *deliver.Options) { o.Blob = blobs })
-		f.set(map[shoal.Channel]map[string]any{shoal.ChannelS3: s3Fields(s3.URL)})
+		f.set(map[shoal.Channel]map[string]any{shoal.ChannelS3: s3.Fields()})
 		for name, content := range map[string]string{"small": "name\nMüller\n", "in parts": "name\n" + strings.Repeat("0123456789abcdef\n", 1_200_000)} {
 			run := e.Run(t, f.squid, shoal.RunSettings{})
 			f.store(blobs, run.ID, content)
@@ -55,13 +29,8 @@ func TestS3(t *testing.T) {
 			if d.Status != shoal.DeliveryDelivered || d.Target != "results/"+key {
 				t.Fatalf("%s: %s %s %q", name, d.Status, d.Target, d.Detail)
 			}
-			object, err := backend.GetObject("results", key, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := io.ReadAll(object.Contents)
-			if err != nil || string(got) != content {
-				t.Errorf("%s: %d bytes in the bucket, %v, want %d", name, len(got), err, len(content))
+			if got := s3.Objects(t)[key]; got != content {
+				t.Errorf("%s: %d bytes in the bucket, want %d", name, len(got), len(content))
 			}
 		}
 	})
@@ -89,12 +58,12 @@ func TestFaultsOfS3(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var mended atomic.Bool
-			s3, backend := fakeS3(t, func(w http.ResponseWriter, r *http.Request) bool {
+			s3 := delivertest.NewS3(t, func(w http.ResponseWriter, r *http.Request) bool {
 				return c.spoil != nil && !mended.Load() && c.spoil(w, r)
 			})
 			blobs := newBlobs(t)
 			f := newOffice(t, e, func(o *deliver.Options) { o.Blob = blobs })
-			fields := s3Fields(s3.URL)
+			fields := s3.Fields()
 			if c.fields != nil {
 				c.fields(fields)
 			}
@@ -108,11 +77,11 @@ func TestFaultsOfS3(t *testing.T) {
 				t.Errorf("%s %q, want %q", d.Status, d.Detail, c.detail)
 			}
 			mended.Store(true)
-			f.set(map[shoal.Channel]map[string]any{shoal.ChannelS3: s3Fields(s3.URL)})
+			f.set(map[shoal.Channel]map[string]any{shoal.ChannelS3: s3.Fields()})
 			f.due()
 			f.deliver(shoal.ChannelS3, 1)
-			if list, err := backend.ListBucket("results", nil, gofakes3.ListBucketPage{}); err != nil || len(list.Contents) != 1 {
-				t.Errorf("after mending: %v, %v", list, err)
+			if all := s3.Objects(t); len(all) != 1 {
+				t.Errorf("after mending: %v", all)
 			}
 		})
 	}
@@ -122,11 +91,74 @@ func TestFaultsOfS3(t *testing.T) {
 func TestNoFileNoDelivery(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
 		f := newOffice(t, e, nil)
-		f.set(map[shoal.Channel]map[string]any{shoal.ChannelS3: s3Fields("http://127.0.0.1:1")})
+		f.set(map[shoal.Channel]map[string]any{shoal.ChannelS3: {"bucket": "results", "endpoint": "http://127.0.0.1:1"}})
 		run := e.Run(t, f.squid, shoal.RunSettings{})
 		f.end(run.ID, shoal.RunError)
 		if log := f.log(run.ID); len(log) != 0 {
 			t.Errorf("log: %+v", log)
 		}
 	})
+}
+
+// uploads returns the multipart uploads that were begun and neither completed
+// nor aborted.
+func uploads(t *testing.T, s3 *delivertest.S3) string {
+	t.Helper()
+	res, err := http.Get(s3.URL + "/" + delivertest.Bucket + "?uploads")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status, err)
+	}
+	if !strings.Contains(string(b), "<UploadId>") {
+		return ""
+	}
+	return string(b)
+}
+
+// TestUploadThatBreaksOff: an upload that fails in the middle leaves neither an
+// object nor an upload that somebody pays for; nor does one whose process died.
+func TestUploadThatBreaksOff(t *testing.T) {
+	e := storetest.SQLite(t)
+	var broken atomic.Bool
+	broken.Store(true)
+	s3 := delivertest.NewS3(t, func(w http.ResponseWriter, r *http.Request) bool {
+		if broken.Load() && r.URL.Query().Get("partNumber") == "2" {
+			io.CopyN(io.Discard, r.Body, 1<<20)
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	})
+	blobs := newBlobs(t)
+	f := newOffice(t, e, func(o *deliver.Options) { o.Blob = blobs })
+	f.set(map[shoal.Channel]map[string]any{shoal.ChannelS3: s3.Fields()})
+	run := e.Run(t, f.squid, shoal.RunSettings{})
+	f.store(blobs, run.ID, matrixFile)
+	f.exported(run.ID)
+	f.deliver(shoal.ChannelS3, 1)
+	if d := f.log(run.ID)[0]; d.Status != shoal.DeliveryPending || !strings.Contains(d.Detail, "closed the connection") {
+		t.Fatalf("%s %q", d.Status, d.Detail)
+	}
+	if left := uploads(t, s3); left != "" || len(s3.Objects(t)) != 0 {
+		t.Errorf("left behind: %d objects, uploads %s", len(s3.Objects(t)), left)
+	}
+	broken.Store(false)
+	// What a process left that was killed in the middle.
+	key := "in/" + f.log(run.ID)[0].CreatedAt.UTC().Format("2006-01-02") + "/" + string(run.ID) + ".csv"
+	res, err := http.Post(s3.URL+"/"+delivertest.Bucket+"/"+key+"?uploads", "text/csv", nil)
+	if err != nil || res.StatusCode != http.StatusOK {
+		t.Fatal(res.Status, err)
+	}
+	res.Body.Close()
+	if uploads(t, s3) == "" {
+		t.Fatal("the upload that is to be found was not begun")
+	}
+	f.due()
+	f.deliver(shoal.ChannelS3, 1)
+	if left := uploads(t, s3); left != "" || whole(t, s3.Objects(t)) != 1 {
+		t.Errorf("mended: log %+v, uploads %s", f.log(run.ID)[0], left)
+	}
 }

@@ -6,9 +6,11 @@
 // A delivery is a row that was written in the transaction of the event it
 // tells of. It is attempted until the other side has accepted it or its
 // channel's policy gives it up, in the order of the events at each target (a
-// channel of a squid). A process that dies between sending and recording sends
-// once more, with the same delivery id: at least once, and at most one repeat
-// for a death. What the other side said is kept with the row.
+// channel of a squid). What cannot be recorded, because the disk is full, is
+// remembered and not sent again as long as the process lives. A process that
+// dies between sending and recording sends once more, with the same delivery
+// id: at least once, and at most one repeat for a death. What the other side
+// said is kept with the row.
 //
 // A test of a channel takes the same path as a delivery. Every address is
 // dialled through the dialer of deliveries, which has a switch of its own.
@@ -58,6 +60,7 @@ type Options struct {
 type Service struct {
 	Options
 	senders map[shoal.Channel]sender
+	owed    owed
 }
 
 // New returns a Service.

@@ -103,7 +103,7 @@ func (e *email) write(ctx context.Context, d *shoal.Delivery, to string, l lette
 // message writes the mail. Its id is that of the delivery, so that a repeat can
 // be told.
 func (e *email) message(d *shoal.Delivery, to string, l letter) (*mail.Msg, error) {
-	m := mail.NewMsg()
+	m := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := m.From(e.server.From); err != nil {
 		return nil, fmt.Errorf("the sender's address (--smtp-from) is %q: %w", e.server.From, err)
 	}

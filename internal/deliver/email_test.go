@@ -2,178 +2,36 @@ package deliver_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"io"
-	"math/big"
 	"mime"
 	"mime/multipart"
-	"net"
 	"net/http"
 	"net/mail"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"shoal"
 	"shoal/internal/blob"
 	"shoal/internal/deliver"
+	"shoal/internal/deliver/delivertest"
 	"shoal/internal/store/storetest"
 )
 
-// postOffice is a real SMTP server that keeps what it gets.
-type postOffice struct {
-	server   *smtp.Server
-	listener net.Listener
-	port     int
-	roots    *x509.CertPool
-
-	mu     sync.Mutex
-	mails  []letter
-	refuse error // of the recipient
-	hangUp bool  // in the middle of the message
+// settings are those of a client of the mail server.
+func settings(p *delivertest.PostOffice, kind string) deliver.MailServer {
+	return deliver.MailServer{Host: "127.0.0.1", Port: p.Port, TLS: kind, Username: delivertest.User, Password: delivertest.Password,
+		From: "Shoal <shoal@mail.test>", Roots: p.Roots}
 }
-
-type letter struct {
-	to   string
-	text []byte
-}
-
-// newPostOffice serves "starttls" (with a log-in), "tls" or "none".
-func newPostOffice(t *testing.T, kind string) *postOffice {
-	t.Helper()
-	p := &postOffice{}
-	cert, roots := selfSigned(t)
-	p.roots = roots
-	p.server = smtp.NewServer(p)
-	p.server.Domain, p.server.AllowInsecureAuth = "mail.test", false
-	p.server.ErrorLog = discard{}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.port = l.Addr().(*net.TCPAddr).Port
-	config := &tls.Config{Certificates: []tls.Certificate{cert}}
-	switch kind {
-	case "starttls":
-		p.server.TLSConfig = config
-	case "tls":
-		l = tls.NewListener(l, config)
-	}
-	p.listener = l
-	go p.server.Serve(l) // ends with Close
-	t.Cleanup(func() { p.server.Close() })
-	return p
-}
-
-type discard struct{}
-
-func (discard) Printf(string, ...any) {}
-func (discard) Println(...any)        {}
-
-func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(parsed)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
-}
-
-func (p *postOffice) NewSession(c *smtp.Conn) (smtp.Session, error) {
-	return &session{office: p, conn: c}, nil
-}
-
-func (p *postOffice) got() []letter {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m := p.mails
-	p.mails = nil
-	return m
-}
-
-// settings are those of a client of the server.
-func (p *postOffice) settings(kind string) deliver.MailServer {
-	return deliver.MailServer{Host: "127.0.0.1", Port: p.port, TLS: kind, Username: "shoal", Password: "s3cret",
-		From: "Shoal <shoal@mail.test>", Roots: p.roots}
-}
-
-type session struct {
-	office *postOffice
-	conn   *smtp.Conn
-	to     string
-	known  bool
-}
-
-func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
-
-func (s *session) Auth(string) (sasl.Server, error) {
-	return sasl.NewPlainServer(func(_, user, password string) error {
-		if user != "shoal" || password != "s3cret" {
-			return errors.New("wrong name or password")
-		}
-		s.known = true
-		return nil
-	}), nil
-}
-
-func (s *session) Mail(string, *smtp.MailOptions) error {
-	if !s.known {
-		return smtp.ErrAuthRequired
-	}
-	return nil
-}
-
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
-	s.to = to
-	s.office.mu.Lock()
-	defer s.office.mu.Unlock()
-	return s.office.refuse
-}
-
-func (s *session) Data(r io.Reader) error {
-	if s.office.hangUp {
-		s.conn.Conn().Close()
-		return io.ErrUnexpectedEOF
-	}
-	text, err := io.ReadAll(r)
-	if err != nil {
-		return err
-	}
-	s.office.mu.Lock()
-	defer s.office.mu.Unlock()
-	s.office.mails = append(s.office.mails, letter{s.to, text})
-	return nil
-}
-
-func (s *session) Reset()        {}
-func (s *session) Logout() error { return nil }
 
 // open takes a mail apart: its header and, by content type, its parts.
-func open(t *testing.T, l letter) (mail.Header, map[string]string) {
+func open(t *testing.T, l delivertest.Letter) (mail.Header, map[string]string) {
 	t.Helper()
-	m, err := mail.ReadMessage(bytes.NewReader(l.text))
+	m, err := mail.ReadMessage(bytes.NewReader(l.Text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,9 +70,9 @@ func TestEmailOfARun(t *testing.T) {
 	for _, kind := range []string{"starttls", "tls"} {
 		t.Run(kind, func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, e *storetest.Env) {
-				p := newPostOffice(t, kind)
+				p := delivertest.NewPostOffice(t, kind)
 				f := newOffice(t, e, func(o *deliver.Options) {
-					o.Mail = p.settings(kind)
+					o.Mail = settings(p, kind)
 					o.Link = func(_ shoal.WorkspaceID, run shoal.RunID) string { return "https://shoal.test/d/" + string(run) }
 				})
 				e.Exec(t, `UPDATE squids SET name = $1 WHERE id = $2`, "Bücher <b>&\r\nBcc: x@y.z", string(f.squid))
@@ -223,8 +81,8 @@ func TestEmailOfARun(t *testing.T) {
 				f.end(run.ID, shoal.RunPaused) // no mail
 				f.exported(run.ID)
 				f.deliver(shoal.ChannelEmail, 2)
-				mails := p.got()
-				if len(mails) != 1 || mails[0].to != "me@example.com" {
+				mails := p.Got()
+				if len(mails) != 1 || mails[0].To != "me@example.com" {
 					t.Fatalf("mails %v, log %+v", mails, f.log(run.ID))
 				}
 				header, parts := open(t, mails[0])
@@ -297,15 +155,15 @@ func newBlobs(t *testing.T) *blob.Dir {
 
 func TestEmailAttachment(t *testing.T) {
 	e := storetest.SQLite(t)
-	p, blobs := newPostOffice(t, "starttls"), newBlobs(t)
-	f := newOffice(t, e, func(o *deliver.Options) { o.Mail, o.Blob = p.settings("starttls"), blobs })
+	p, blobs := delivertest.NewPostOffice(t, "starttls"), newBlobs(t)
+	f := newOffice(t, e, func(o *deliver.Options) { o.Mail, o.Blob = settings(p, "starttls"), blobs })
 	f.set(map[shoal.Channel]map[string]any{shoal.ChannelEmail: {"email": "me@example.com", "attach": true}})
 	for name, content := range map[string]string{"small": "name\nMüller\n", "large": "name\n" + strings.Repeat("0123456789abcdef\n", 700_000)} {
 		run := e.Run(t, f.squid, shoal.RunSettings{})
 		f.store(blobs, run.ID, content)
 		f.exported(run.ID)
 		f.deliver(shoal.ChannelEmail, 1)
-		mails := p.got()
+		mails := p.Got()
 		if len(mails) != 1 {
 			t.Fatalf("%s: %d mails, log %+v", name, len(mails), f.log(run.ID))
 		}
@@ -323,8 +181,8 @@ func TestEmailAttachment(t *testing.T) {
 // and names nobody.
 func TestRunNotify(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
-		p := newPostOffice(t, "starttls")
-		f := newOffice(t, e, func(o *deliver.Options) { o.Mail = p.settings("starttls") })
+		p := delivertest.NewPostOffice(t, "starttls")
+		f := newOffice(t, e, func(o *deliver.Options) { o.Mail = settings(p, "starttls") })
 		for _, c := range []struct {
 			notify string
 			status shoal.RunStatus
@@ -339,8 +197,8 @@ func TestRunNotify(t *testing.T) {
 			run := e.Run(t, f.squid, shoal.RunSettings{})
 			f.end(run.ID, c.status)
 			f.deliver(shoal.ChannelEmail, 1)
-			mails := p.got()
-			if len(mails) != c.mails || c.mails == 1 && mails[0].to != "owner@shoal.test" {
+			mails := p.Got()
+			if len(mails) != c.mails || c.mails == 1 && mails[0].To != "owner@shoal.test" {
 				t.Errorf("%q, %s: %d mails, want %d", c.notify, c.status, len(mails), c.mails)
 			}
 		}
@@ -352,26 +210,28 @@ func TestRunNotify(t *testing.T) {
 func TestFaultsOfMailServers(t *testing.T) {
 	e := storetest.SQLite(t)
 	for name, c := range map[string]struct {
-		spoil  func(p *postOffice, s *deliver.MailServer)
+		spoil  func(p *delivertest.PostOffice, s *deliver.MailServer)
 		status shoal.DeliveryStatus
 		detail string
 	}{
-		"no such user": {func(p *postOffice, _ *deliver.MailServer) {
-			p.refuse = &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "No such user here"}
+		"no such user": {func(p *delivertest.PostOffice, _ *deliver.MailServer) {
+			p.Refuse = refusal(550, "No such user here")
 		}, shoal.DeliveryFailed, "No such user here"},
-		"greylisted": {func(p *postOffice, _ *deliver.MailServer) {
-			p.refuse = &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 7, 1}, Message: "Try again later"}
+		"greylisted": {func(p *delivertest.PostOffice, _ *deliver.MailServer) {
+			p.Refuse = refusal(451, "Try again later")
 		}, shoal.DeliveryPending, "Try again later"},
-		"down in the middle": {func(p *postOffice, _ *deliver.MailServer) { p.hangUp = true }, shoal.DeliveryPending, "closed the connection"},
-		"down at the start":  {func(p *postOffice, _ *deliver.MailServer) { p.listener.Close() }, shoal.DeliveryPending, "refuses the connection"},
-		"wrong password":     {func(_ *postOffice, s *deliver.MailServer) { s.Password = "guess" }, shoal.DeliveryPending, "wrong name or password"},
-		"unknown authority":  {func(_ *postOffice, s *deliver.MailServer) { s.Roots = nil }, shoal.DeliveryPending, "authority"},
-		"no encryption":      {func(p *postOffice, _ *deliver.MailServer) { p.server.TLSConfig = nil }, shoal.DeliveryPending, "STARTTLS"},
-		"none configured":    {func(_ *postOffice, s *deliver.MailServer) { *s = deliver.MailServer{} }, shoal.DeliveryPending, "--smtp-host"},
+		"down in the middle": {func(p *delivertest.PostOffice, _ *deliver.MailServer) {
+			p.TakeData = func(s *delivertest.Session, _ []byte) error { return s.HangUp() }
+		}, shoal.DeliveryPending, "closed the connection"},
+		"down at the start": {func(p *delivertest.PostOffice, _ *deliver.MailServer) { p.Listener.Close() }, shoal.DeliveryPending, "refuses the connection"},
+		"wrong password":    {func(_ *delivertest.PostOffice, s *deliver.MailServer) { s.Password = "guess" }, shoal.DeliveryPending, "wrong name or password"},
+		"unknown authority": {func(_ *delivertest.PostOffice, s *deliver.MailServer) { s.Roots = nil }, shoal.DeliveryPending, "authority"},
+		"no encryption":     {func(p *delivertest.PostOffice, _ *deliver.MailServer) { p.Server.TLSConfig = nil }, shoal.DeliveryPending, "STARTTLS"},
+		"none configured":   {func(_ *delivertest.PostOffice, s *deliver.MailServer) { *s = deliver.MailServer{} }, shoal.DeliveryPending, "--smtp-host"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPostOffice(t, "starttls")
-			settings := p.settings("starttls")
+			p := delivertest.NewPostOffice(t, "starttls")
+			settings := settings(p, "starttls")
 			c.spoil(p, &settings)
 			f := newOffice(t, e, func(o *deliver.Options) { o.Mail = settings })
 			f.set(map[shoal.Channel]map[string]any{shoal.ChannelEmail: {"email": "me@example.com"}})
@@ -383,13 +243,90 @@ func TestFaultsOfMailServers(t *testing.T) {
 				t.Errorf("%s %d %q, want %s and %q", d.Status, d.StatusCode, d.Detail, c.status, c.detail)
 			}
 			r, err := e.Store.RunByID(t.Context(), run.ID)
-			if err != nil || r.EmailDone || len(p.got()) != 0 {
+			if err != nil || r.EmailDone || len(p.Got()) != 0 {
 				t.Errorf("email_done %v, %v", r.EmailDone, err)
 			}
 			if a := f.service.Test(t.Context(), shoal.ChannelEmail, []byte(`{"email":"me@example.com"}`)); a.OK || !strings.Contains(a.Detail, c.detail) {
 				t.Errorf("the test says %+v, unlike the delivery", a)
 			}
 		})
+	}
+}
+
+// refusal refuses every recipient.
+func refusal(code int, said string) func(string) error {
+	return func(string) error {
+		return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 7, 1}, Message: said}
+	}
+}
+
+// TestMailThatWasTaken: a mail server that goes away once it has the mail has
+// it: the mail does not come again.
+func TestMailThatWasTaken(t *testing.T) {
+	e := storetest.SQLite(t)
+	p := delivertest.NewPostOffice(t, "starttls")
+	p.TakeData = func(s *delivertest.Session, _ []byte) error {
+		// The answer goes out, and the connection ends before another one.
+		s.Conn.Conn().SetReadDeadline(time.Now())
+		return nil
+	}
+	f := newOffice(t, e, func(o *deliver.Options) { o.Mail = settings(p, "starttls") })
+	f.set(map[shoal.Channel]map[string]any{shoal.ChannelEmail: {"email": "me@example.com"}})
+	run := e.Run(t, f.squid, shoal.RunSettings{})
+	f.end(run.ID, shoal.RunError)
+	f.deliver(shoal.ChannelEmail, 1)
+	if d := f.log(run.ID)[0]; d.Status != shoal.DeliveryDelivered || len(p.Got()) != 1 {
+		t.Errorf("%s %q, want it delivered", d.Status, d.Detail)
+	}
+}
+
+// TestMailServerWithALimit: a mail whose file is too large for the server goes
+// without the file, and says so.
+func TestMailServerWithALimit(t *testing.T) {
+	e := storetest.SQLite(t)
+	p, blobs := delivertest.NewPostOffice(t, "starttls"), newBlobs(t)
+	p.Server.MaxMessageBytes = 1 << 20
+	f := newOffice(t, e, func(o *deliver.Options) { o.Mail, o.Blob = settings(p, "starttls"), blobs })
+	f.set(map[shoal.Channel]map[string]any{shoal.ChannelEmail: {"email": "me@example.com", "attach": true}})
+	run := e.Run(t, f.squid, shoal.RunSettings{})
+	f.store(blobs, run.ID, "name\n"+strings.Repeat("0123456789abcdef\n", 100_000))
+	f.exported(run.ID)
+	f.deliver(shoal.ChannelEmail, 1)
+	mails := p.Got()
+	if d := f.log(run.ID)[0]; d.Status != shoal.DeliveryDelivered || len(mails) != 1 {
+		t.Fatalf("%s %d %q, %d mails", d.Status, d.StatusCode, d.Detail, len(mails))
+	}
+	if _, parts := open(t, mails[0]); parts["text/csv"] != "" || !strings.Contains(parts["text/plain"], "too large for a mail") {
+		t.Errorf("parts: %v", parts)
+	}
+}
+
+// TestAddressesOfTheWorld: names of hosts in any script are written to as mail
+// servers know them.
+func TestAddressesOfTheWorld(t *testing.T) {
+	p := delivertest.NewPostOffice(t, "starttls")
+	s := deliver.New(deliver.Options{Mail: settings(p, "starttls"), Dial: openDial(t)})
+	for given, want := range map[string]string{
+		"me@bücher.example": "me@xn--bcher-kva.example", "me+tag@例え.テスト": "me+tag@xn--r8jz45g.xn--zckzah", "Me@Example.com": "Me@example.com",
+		`"odd one"@example.com`: `odd one@example.com`,
+	} {
+		config, err := json.Marshal(map[string]any{"email": given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := s.Test(t.Context(), shoal.ChannelEmail, config)
+		if mails := p.Got(); !a.OK || len(mails) != 1 || mails[0].To != want {
+			t.Errorf("%s: %+v, %d mails, want one to %s", given, a, len(mails), want)
+		}
+	}
+	for _, bad := range []string{"me@example.com\r\nRCPT TO:<you@example.com>", "me@example.com>\r\nDATA", "me", ""} {
+		config, err := json.Marshal(map[string]any{"email": bad})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a := s.Test(t.Context(), shoal.ChannelEmail, config); a.OK || len(p.Got()) != 0 {
+			t.Errorf("%q: %+v", bad, a)
+		}
 	}
 }
 

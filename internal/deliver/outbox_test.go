@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -82,6 +83,7 @@ func status(code int) http.HandlerFunc {
 type office struct {
 	*storetest.Env
 	t       *testing.T
+	options deliver.Options
 	service *deliver.Service
 	keys    *seal.Keyring
 	squid   shoal.SquidID
@@ -99,7 +101,7 @@ func newOffice(t *testing.T, e *storetest.Env, set func(*deliver.Options)) *offi
 	if set != nil {
 		set(&o)
 	}
-	f := &office{Env: e, t: t, service: deliver.New(o), keys: keys, squid: e.Squid(t, 1)}
+	f := &office{Env: e, t: t, options: o, service: deliver.New(o), keys: keys, squid: e.Squid(t, 1)}
 	f.squidPK = e.Int(t, `SELECT pk FROM squids WHERE id = $1`, string(f.squid))
 	return f
 }
@@ -122,7 +124,11 @@ func (f *office) set(configs map[shoal.Channel]map[string]any) {
 		*d.Part(c) = f.keys.Seal(deliver.Purpose(c), raw)
 		d.Wants[c] = deliver.Wants(c, raw)
 	}
-	if err := f.Store.SetDelivery(f.t.Context(), f.Workspace, f.squid, d); err != nil {
+	err := f.Store.SetDelivery(f.t.Context(), f.Workspace, f.squid, func(stored *shoal.DeliveryConfig) ([]shoal.Channel, error) {
+		*stored = d
+		return slices.Collect(maps.Keys(configs)), nil
+	})
+	if err != nil {
 		f.t.Fatal(err)
 	}
 }

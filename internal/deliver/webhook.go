@@ -123,7 +123,7 @@ func post(ctx context.Context, dial Dial, userAgent, address string, header http
 // other side closes at the wrong moment would look like a failed delivery.
 func newTransport(dial Dial) *http.Transport {
 	return &http.Transport{
-		DialContext: dial, DisableKeepAlives: true, DisableCompression: true,
+		DialContext: dial, ForceAttemptHTTP2: true, DisableKeepAlives: true, DisableCompression: true,
 		TLSHandshakeTimeout: 10 * time.Second, MaxResponseHeaderBytes: 64 << 10,
 	}
 }

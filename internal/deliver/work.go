@@ -76,19 +76,34 @@ func (s *Service) Deliver(ctx context.Context, raw json.RawMessage) (jobs.Outcom
 	if err != nil || work == nil {
 		return jobs.Done, err
 	}
-	answer, want := s.attempt(ctx, work)
-	steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	outcome, known := s.owed.take(work)
+	if !known {
+		answer, want := s.attempt(ctx, work)
+		if ctx.Err() != nil && want && !answer.OK {
+			// The process stops: the attempt was cut short, which says nothing of the
+			// other side. The job is worked again after the start.
+			steady, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+			defer cancel()
+			return jobs.Done, errors.Join(ctx.Err(), s.Store.ReleaseDelivery(steady, work))
+		}
+		outcome = s.outcome(work, answer, want)
+	}
+	return jobs.Done, s.record(ctx, work, outcome)
+}
+
+// record writes what became of an attempt, or remembers it when it cannot be
+// written now.
+func (s *Service) record(ctx context.Context, w *shoal.DeliveryWork, o shoal.DeliveryOutcome) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
-	if ctx.Err() != nil && want && !answer.OK {
-		// The process stops: the attempt was cut short, which says nothing of the
-		// other side. The job is worked again after the start.
-		return jobs.Done, errors.Join(ctx.Err(), s.Store.ReleaseDelivery(steady, work))
-	}
-	err = s.Store.RecordDelivery(steady, work, s.outcome(work, answer, want))
+	err := s.Store.RecordDelivery(ctx, w, o)
 	if errors.Is(err, shoal.ErrFenced) {
-		return jobs.Done, nil // another process took it over, and decides
+		return nil // another process took it over, and decides
 	}
-	return jobs.Done, err
+	if err != nil {
+		s.owed.keep(w, o)
+	}
+	return err
 }
 
 // attempt sends the delivery while it keeps the claim. want is false when

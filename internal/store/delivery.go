@@ -11,33 +11,94 @@ import (
 	"shoal"
 )
 
-// SetDelivery replaces where a squid's results go. The channels are stored as
-// they are given: sealed by the caller. A target whose settings change works
-// again if it was paused.
-func (s *Store) SetDelivery(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, d shoal.DeliveryConfig) error {
-	b, err := json.Marshal(d)
-	if err != nil {
-		return fmt.Errorf("set delivery: %w", err)
-	}
-	err = s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
-		const q = `UPDATE squids SET delivery = $1, updated_at = $2
-			WHERE id = $3 AND deleted_at = 0 AND workspace_pk = (SELECT pk FROM workspaces WHERE id = $4) RETURNING pk`
-		var pk int64
-		err := tx.QueryRowContext(ctx, q, b, micros(s.now()), string(id), string(ws)).Scan(&pk)
-		if errors.Is(err, sql.ErrNoRows) {
-			return shoal.ErrSquidNotFound
-		}
+// SetDelivery changes where a squid's results go: set is given what is stored,
+// changes it and returns the channels that it has set, which work again if they
+// were paused. It may be called more than once. The channels are stored as they
+// are given: sealed by the caller.
+func (s *Store) SetDelivery(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, set func(*shoal.DeliveryConfig) ([]shoal.Channel, error)) error {
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		pk, d, err := s.lockDelivery(ctx, tx, ws, id)
 		if err != nil {
 			return err
 		}
-		if err := s.resumeTargets(ctx, tx, pk, ""); err != nil {
+		channels, err := set(&d)
+		if err != nil {
 			return err
+		}
+		b, err := json.Marshal(d)
+		if err != nil {
+			return fmt.Errorf("write the squid's deliveries: %w", err)
+		}
+		const q = `UPDATE squids SET delivery = $2, updated_at = $3 WHERE pk = $1`
+		if _, err := tx.ExecContext(ctx, q, pk, b, micros(s.now())); err != nil {
+			return err
+		}
+		for _, c := range channels {
+			if err := s.resumeTarget(ctx, tx, pk, c); err != nil {
+				return err
+			}
 		}
 		return s.remember(ctx, tx, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("set delivery: %w", err)
 	}
+	return nil
+}
+
+// lockDelivery returns the number of a living squid, locked, and its deliveries.
+func (s *Store) lockDelivery(ctx context.Context, tx *sql.Tx, ws shoal.WorkspaceID, id shoal.SquidID) (pk int64, d shoal.DeliveryConfig, err error) {
+	q := `SELECT pk, delivery FROM squids
+		WHERE id = $1 AND deleted_at = 0 AND workspace_pk = (SELECT pk FROM workspaces WHERE id = $2)` + s.db.dialect.forUpdate()
+	var raw []byte
+	err = tx.QueryRowContext(ctx, q, string(id), string(ws)).Scan(&pk, &raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, d, shoal.ErrSquidNotFound
+	}
+	if err == nil && raw != nil {
+		err = json.Unmarshal(raw, &d)
+	}
+	if err != nil {
+		return 0, d, fmt.Errorf("read the squid's deliveries: %w", err)
+	}
+	return pk, d, nil
+}
+
+// PauseTarget stops a target: what is for it waits until it is resumed.
+func (s *Store) PauseTarget(ctx context.Context, ws shoal.WorkspaceID, id shoal.SquidID, c shoal.Channel) error {
+	err := s.write(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		pk, err := squidPK(ctx, tx, ws, id)
+		if err != nil {
+			return err
+		}
+		t, err := s.lockTarget(ctx, tx, pk, c)
+		if err != nil {
+			return err
+		}
+		now, err := s.clock(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if t.pause == 0 {
+			if err := s.pauseTarget(ctx, tx, t, now, "Paused by a person"); err != nil {
+				return err
+			}
+		}
+		return s.remember(ctx, tx, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("pause the target: %w", err)
+	}
+	return nil
+}
+
+// pauseTarget stops a target that works.
+func (s *Store) pauseTarget(ctx context.Context, tx *sql.Tx, t *target, now int64, why string) error {
+	const q = `UPDATE delivery_targets SET paused_at = $3, paused_why = $4 WHERE squid_pk = $1 AND channel = $2`
+	if _, err := tx.ExecContext(ctx, q, t.squidPK, string(t.channel), now, plain(why)); err != nil {
+		return fmt.Errorf("pause the target: %w", err)
+	}
+	t.pause = now
 	return nil
 }
 
@@ -48,7 +109,7 @@ func (s *Store) ResumeTarget(ctx context.Context, ws shoal.WorkspaceID, id shoal
 		if err != nil {
 			return err
 		}
-		if err := s.resumeTargets(ctx, tx, pk, c); err != nil {
+		if err := s.resumeTarget(ctx, tx, pk, c); err != nil {
 			return err
 		}
 		return s.remember(ctx, tx, nil)
@@ -70,28 +131,26 @@ func squidPK(ctx context.Context, q querier, ws shoal.WorkspaceID, id shoal.Squi
 	return pk, err
 }
 
-// resumeTargets lets the squid's paused targets work again, or one of them.
-func (s *Store) resumeTargets(ctx context.Context, tx *sql.Tx, squidPK int64, c shoal.Channel) error {
+// resumeTarget lets a target of the squid work again if it is paused.
+func (s *Store) resumeTarget(ctx context.Context, tx *sql.Tx, squidPK int64, c shoal.Channel) error {
 	const q = `UPDATE delivery_targets SET paused_at = 0, paused_why = '', failures = 0
-		WHERE squid_pk = $1 AND (channel = $2 OR $2 = '') AND paused_at > 0 RETURNING channel`
-	resumed, err := collect(ctx, tx, scanText, q, squidPK, string(c))
+		WHERE squid_pk = $1 AND channel = $2 AND paused_at > 0`
+	res, err := tx.ExecContext(ctx, q, squidPK, string(c))
 	if err != nil {
-		return fmt.Errorf("resume targets: %w", err)
+		return fmt.Errorf("resume the target: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return err
 	}
 	now, err := s.clock(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for _, channel := range resumed {
-		const due = `UPDATE deliveries SET next_at = $3 WHERE squid_pk = $1 AND channel = $2 AND status = 'pending' AND next_at > $3`
-		if _, err := tx.ExecContext(ctx, due, squidPK, channel, now); err != nil {
-			return fmt.Errorf("resume targets: %w", err)
-		}
-		if err := s.enqueue(ctx, tx, deliverJob(squidPK, shoal.Channel(channel), 0)); err != nil {
-			return err
-		}
+	const due = `UPDATE deliveries SET next_at = $3 WHERE squid_pk = $1 AND channel = $2 AND status = 'pending' AND next_at > $3`
+	if _, err := tx.ExecContext(ctx, due, squidPK, string(c), now); err != nil {
+		return fmt.Errorf("resume the target: %w", err)
 	}
-	return nil
+	return s.enqueue(ctx, tx, deliverJob(squidPK, c, 0))
 }
 
 // target is a row of delivery_targets, locked for change.

@@ -79,15 +79,17 @@ func (s *Store) giveBack(ctx context.Context, tx *sql.Tx, w *shoal.DeliveryWork,
 	case shoal.DeliveryFailed:
 		t.failures++
 	}
-	why := ""
-	if o.PauseTarget || t.failures >= pauseAfter {
-		t.pause, why = now, o.Detail
-	}
-	const q = `UPDATE delivery_targets SET claimed_until = 0, failures = $3, paused_at = $4, paused_why = $5 WHERE squid_pk = $1 AND channel = $2`
-	if _, err := tx.ExecContext(ctx, q, t.squidPK, string(t.channel), t.failures, t.pause, plain(why)); err != nil {
+	const q = `UPDATE delivery_targets SET claimed_until = 0, failures = $3 WHERE squid_pk = $1 AND channel = $2`
+	if _, err := tx.ExecContext(ctx, q, t.squidPK, string(t.channel), t.failures); err != nil {
 		return fmt.Errorf("give the target back: %w", err)
 	}
-	if t.pause > 0 {
+	switch broken := o.PauseTarget || t.failures >= pauseAfter; {
+	case t.pause > 0: // by a person, while this was on its way
+		return nil
+	case broken:
+		if err := s.pauseTarget(ctx, tx, t, now, o.Detail); err != nil {
+			return err
+		}
 		return s.alert(ctx, tx, w, o)
 	}
 	const next = `SELECT next_at FROM deliveries WHERE squid_pk = $1 AND channel = $2 AND status = 'pending' ORDER BY pk LIMIT 1`
@@ -101,8 +103,10 @@ func (s *Store) giveBack(ctx context.Context, tx *sql.Tx, w *shoal.DeliveryWork,
 	return s.enqueue(ctx, tx, deliverJob(t.squidPK, t.channel, 0))
 }
 
-// alert tells of a paused target through the squid's e-mail and Slack, as far
-// as they are in use and are not what is broken.
+// alert tells of a target that has just been paused through the squid's e-mail
+// and Slack, as far as they are in use and are not what is broken. There is no
+// storm: a target is paused once until somebody resumes it, so that two that
+// are broken tell of each other once.
 func (s *Store) alert(ctx context.Context, tx *sql.Tx, w *shoal.DeliveryWork, o shoal.DeliveryOutcome) error {
 	var workspacePK, runPK int64
 	if err := tx.QueryRowContext(ctx, `SELECT workspace_pk, run_pk FROM deliveries WHERE pk = $1`, w.PK).Scan(&workspacePK, &runPK); err != nil {
@@ -111,7 +115,7 @@ func (s *Store) alert(ctx context.Context, tx *sql.Tx, w *shoal.DeliveryWork, o 
 	payload := w.Payload
 	payload.Desc = fmt.Sprintf("Deliveries by %s are paused: %s", w.Channel, o.Detail)
 	for _, c := range w.Config.Alerts(w.Notify) {
-		if c == w.Channel || w.Event == shoal.EventDeliveryPaused {
+		if c == w.Channel {
 			continue
 		}
 		if err := s.addDelivery(ctx, tx, workspacePK, w.SquidPK, runPK, -w.PK, shoal.EventDeliveryPaused, c, payload); err != nil {

@@ -161,16 +161,18 @@ func TestStrangersFindNothing(t *testing.T) {
 		}
 		ws, w := other.WorkspaceID, window(1, 10)
 		squidErrs := map[string]func() error{
-			"Squid":       func() error { _, err := s.Squid(ctx, ws, squid.ID); return err },
-			"UpdateSquid": func() error { _, err := s.UpdateSquid(ctx, ws, squid.ID, shoal.SquidPatch{}); return err },
-			"SetDelivery": func() error { return s.SetDelivery(ctx, ws, squid.ID, shoal.DeliveryConfig{}) },
-			"EmptySquid":  func() error { _, err := s.EmptySquid(ctx, ws, squid.ID, ""); return err },
-			"DeleteSquid": func() error { return s.DeleteSquid(ctx, ws, squid.ID) },
-			"Chain":       func() error { _, err := s.Chain(ctx, ws, squid.ID); return err },
-			"SetChain":    func() error { return s.SetChain(ctx, ws, chain, true) },
-			"DeleteChain": func() error { return s.DeleteChain(ctx, ws, squid.ID) },
-			"AddTasks":    func() error { _, _, err := s.AddTasks(ctx, ws, squid.ID, newTasks("url", 5, 6)); return err },
-			"Tasks":       func() error { _, err := s.Tasks(ctx, ws, squid.ID, "", w); return err },
+			"Squid":        func() error { _, err := s.Squid(ctx, ws, squid.ID); return err },
+			"UpdateSquid":  func() error { _, err := s.UpdateSquid(ctx, ws, squid.ID, shoal.SquidPatch{}); return err },
+			"SetDelivery":  func() error { return s.SetDelivery(ctx, ws, squid.ID, setTo(shoal.DeliveryConfig{})) },
+			"PauseTarget":  func() error { return s.PauseTarget(ctx, ws, squid.ID, shoal.ChannelWebhook) },
+			"ResumeTarget": func() error { return s.ResumeTarget(ctx, ws, squid.ID, shoal.ChannelWebhook) },
+			"EmptySquid":   func() error { _, err := s.EmptySquid(ctx, ws, squid.ID, ""); return err },
+			"DeleteSquid":  func() error { return s.DeleteSquid(ctx, ws, squid.ID) },
+			"Chain":        func() error { _, err := s.Chain(ctx, ws, squid.ID); return err },
+			"SetChain":     func() error { return s.SetChain(ctx, ws, chain, true) },
+			"DeleteChain":  func() error { return s.DeleteChain(ctx, ws, squid.ID) },
+			"AddTasks":     func() error { _, _, err := s.AddTasks(ctx, ws, squid.ID, newTasks("url", 5, 6)); return err },
+			"Tasks":        func() error { _, err := s.Tasks(ctx, ws, squid.ID, "", w); return err },
 			"CreateUpload": func() error {
 				u := upload
 				u.ID, u.WorkspaceID = shoal.NewID[shoal.UploadID](), ws

@@ -50,7 +50,7 @@ func TestResealAll(t *testing.T) {
 		q := newSquid(t, e, "q")
 		config := shoal.DeliveryConfig{Email: "a@b.example", Webhook: old.Seal(shoal.SealedDelivery(shoal.ChannelWebhook), []byte("hook")),
 			S3: old.Seal(shoal.SealedDelivery(shoal.ChannelS3), []byte("bucket"))}
-		if err := s.SetDelivery(ctx, e.Workspace, q.ID, config); err != nil {
+		if err := s.SetDelivery(ctx, e.Workspace, q.ID, setTo(config)); err != nil {
 			t.Fatal(err)
 		}
 

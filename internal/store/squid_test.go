@@ -72,13 +72,21 @@ func TestSquidUpdate(t *testing.T) {
 			t.Errorf("%+v, %v; want accounts and params gone, the rest as it was", got, err)
 		}
 		d := shoal.DeliveryConfig{Email: "a@b.test", Notify: true, NotifySince: time.Unix(5, 0).UTC(), Webhook: []byte{0, 1, 255}}
-		if err := e.Store.SetDelivery(ctx, e.Workspace, q.ID, d); err != nil {
+		if err := e.Store.SetDelivery(ctx, e.Workspace, q.ID, setTo(d)); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := e.Store.Squid(ctx, e.Workspace, q.ID); err != nil || fmt.Sprint(got.Delivery) != fmt.Sprint(d) {
 			t.Errorf("delivery %+v, %v", got.Delivery, err)
 		}
 	})
+}
+
+// setTo replaces what a squid's deliveries are.
+func setTo(d shoal.DeliveryConfig) func(*shoal.DeliveryConfig) ([]shoal.Channel, error) {
+	return func(stored *shoal.DeliveryConfig) ([]shoal.Channel, error) {
+		*stored = d
+		return nil, nil
+	}
 }
 
 func TestSquidList(t *testing.T) {

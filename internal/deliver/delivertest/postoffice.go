@@ -101,9 +101,21 @@ func (discard) Println(...any)        {}
 // the pool (and PEM) that trusts it.
 func Certificate(t testing.TB, until time.Time, names ...string) (tls.Certificate, *x509.CertPool, []byte) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	cert, text, err := Issue(until, names...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(text)
+	return cert, roots, text
+}
+
+// Issue makes a self-signed certificate for names and addresses; text is it in
+// PEM, for those who are to trust it.
+func Issue(until time.Time, names ...string) (cert tls.Certificate, text []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return cert, nil, err
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: names[0]}, NotAfter: until,
 		IsCA: true, BasicConstraintsValid: true}
@@ -116,15 +128,11 @@ func Certificate(t testing.TB, until time.Time, names ...string) (tls.Certificat
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		return cert, nil, err
 	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(parsed)
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	leaf, err := x509.ParseCertificate(der)
+	text = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, text, err
 }
 
 // NewSession implements smtp.Backend.
