@@ -116,7 +116,7 @@ func (b *builder) source(p *Page, inData bool, place at, f *Field, d *fieldDef) 
 		if (!f.Element || !d.Select.set()) && !d.XPath.set() {
 			b.fail(orAt(d.As.at, place), "as: count needs a select or an xpath whose matches it counts")
 		}
-	case AsText, AsHTML, AsMarkdown, AsTextLength, AsLength:
+	case AsText, AsMainText, AsHTML, AsMarkdown, AsTextLength, AsLength:
 		if p.Format != HTML || !f.Element && f.XPath == nil {
 			b.fail(d.As.at, "as: %s reads elements of an HTML page; give the field a select", f.As)
 		} else if f.Attr != "" {
@@ -248,7 +248,7 @@ func attrType(f *Field) shoal.AttributeType {
 		return shoal.AttrFloat
 	case AsBoolean:
 		return shoal.AttrBoolean
-	case AsText, AsHTML, AsMarkdown:
+	case AsText, AsMainText, AsHTML, AsMarkdown:
 		return shoal.AttrText
 	}
 	switch f.From {

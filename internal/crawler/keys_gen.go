@@ -291,7 +291,8 @@ var valueDocs = map[string][]Word{
 	"as": {
 		{Name: "string", Doc: "text on one line, white space collapsed"},
 		{Name: "raw", Doc: "as it stands"},
-		{Name: "text", Doc: "readable text, a line for each block"},
+		{Name: "text", Doc: "readable text, a line for each block, without what is hidden"},
+		{Name: "main_text", Doc: "the text of the main content in the element, without menus and what else stands beside it"},
 		{Name: "html", Doc: "the element's markup"},
 		{Name: "markdown", Doc: "the element as Markdown"},
 		{Name: "int", Doc: "the first whole number"},
@@ -301,6 +302,8 @@ var valueDocs = map[string][]Word{
 		{Name: "boolean", Doc: "true, yes, 1, on …"},
 		{Name: "date", Doc: "RFC 3339, UTC"},
 		{Name: "url", Doc: "absolute"},
+		{Name: "untracked", Doc: "absolute, without the parameters that only track visitors (utm_source, gclid, fbclid …)"},
+		{Name: "canonical", Doc: "the form in which addresses are compared: untracked, without session and fragment, host and escapes normal"},
 		{Name: "length", Doc: "characters of the string"},
 		{Name: "text_length", Doc: "characters of the text"},
 		{Name: "email", Doc: "an email address, also one that is disguised"},

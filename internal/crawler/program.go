@@ -242,7 +242,8 @@ type As string
 const (
 	AsString     As = "string"      // text on one line, white space collapsed
 	AsRaw        As = "raw"         // as it stands
-	AsText       As = "text"        // readable text, a line for each block
+	AsText       As = "text"        // readable text, a line for each block, without what is hidden
+	AsMainText   As = "main_text"   // the text of the main content in the element, without menus and what else stands beside it
 	AsHTML       As = "html"        // the element's markup
 	AsMarkdown   As = "markdown"    // the element as Markdown
 	AsInt        As = "int"         // the first whole number
@@ -252,6 +253,8 @@ const (
 	AsBoolean    As = "boolean"     // true, yes, 1, on …
 	AsDate       As = "date"        // RFC 3339, UTC
 	AsURL        As = "url"         // absolute
+	AsUntracked  As = "untracked"   // absolute, without the parameters that only track visitors (utm_source, gclid, fbclid …)
+	AsCanonical  As = "canonical"   // the form in which addresses are compared: untracked, without session and fragment, host and escapes normal
 	AsLength     As = "length"      // characters of the string
 	AsTextLength As = "text_length" // characters of the text
 	AsEmail      As = "email"       // an email address, also one that is disguised
@@ -262,8 +265,8 @@ const (
 	AsJSON       As = "json"        // JSON text, embedded
 )
 
-var asNames = []string{"string", "raw", "text", "html", "markdown", "int", "float", "money", "percent", "boolean",
-	"date", "url", "email", "phone", "country", "currency", "length", "text_length", "count", "json"}
+var asNames = []string{"string", "raw", "text", "main_text", "html", "markdown", "int", "float", "money", "percent", "boolean",
+	"date", "url", "untracked", "canonical", "email", "phone", "country", "currency", "length", "text_length", "count", "json"}
 
 // Keep narrows a list of URLs.
 type Keep string

@@ -57,6 +57,13 @@ var differences = []difference{
 		})},
 	{"13.2.6.4.10", "the text of a table is in one place; x/net has a `<` or `</` at the page's end by itself",
 		where(`(?i)<table`, rewrite(`<+/?$`, ""))},
+	{"13.2.6.4.7", "the adoption agency closes formatting elements that lie more than three above the furthest block; x/net only forgets them",
+		func(page string) string {
+			if len(startTag.FindAllStringIndex(page, 5)) < 5 || len(formattingStart.FindAllStringIndex(page, 2)) < 2 {
+				return page
+			}
+			return formattingTag.ReplaceAllString(page, "<${1}x-$2$3")
+		}},
 	{"13.2.6.4.7", "a newline is left out if it is the next token after `pre`, `listing` or `textarea`; for x/net if it is the first child",
 		where(`(?i)<(pre|listing|textarea)`, rewrite(newline, "_"))},
 }
@@ -68,13 +75,16 @@ const (
 )
 
 var (
-	anyDoctype    = regexp.MustCompile(`(?i)<!doctype[^>]*>?`)
-	wellFormed    = regexp.MustCompile(`(?i)^<!doctype\s+html(\s+public\s+"[^">&\x00]*"\s+"[^">&\x00]*"|\s+system\s+"[^">&\x00]*")?\s*>$`)
-	escapedScript = regexp.MustCompile(`(?is)<script.*?<!--`)
-	several       = regexp.MustCompile(`<{2,}`)
-	noTag         = regexp.MustCompile(`<([^a-zA-Z/]|$)`)
-	templateTag   = regexp.MustCompile(`(?i)<template`)
-	bodyEnd       = regexp.MustCompile(`(?i)</(body|html)`)
+	anyDoctype      = regexp.MustCompile(`(?i)<!doctype[^>]*>?`)
+	wellFormed      = regexp.MustCompile(`(?i)^<!doctype\s+html(\s+public\s+"[^">&\x00]*"\s+"[^">&\x00]*"|\s+system\s+"[^">&\x00]*")?\s*>$`)
+	escapedScript   = regexp.MustCompile(`(?is)<script.*?<!--`)
+	several         = regexp.MustCompile(`<{2,}`)
+	noTag           = regexp.MustCompile(`<([^a-zA-Z/]|$)`)
+	templateTag     = regexp.MustCompile(`(?i)<template`)
+	startTag        = regexp.MustCompile(`<[a-zA-Z]`)
+	formattingStart = regexp.MustCompile(`(?i)<(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/>]`)
+	formattingTag   = regexp.MustCompile(`(?i)<(/?)(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)([\s/>])`)
+	bodyEnd         = regexp.MustCompile(`(?i)</(body|html)`)
 )
 
 // rewrite replaces all that a regular expression matches.

@@ -1,25 +1,10 @@
 package dom
 
 import (
-	"encoding/binary"
-	"math/bits"
-	"unicode"
-	"unicode/utf8"
+	"strings"
 
 	"shoal/internal/dom/atom"
 )
-
-// asciiClass says of each byte whether it is a letter of a text (0), white
-// space (1), or the beginning of a longer character (2).
-var asciiClass = func() (t [256]uint8) {
-	for _, c := range "\t\n\v\f\r " {
-		t[c] = 1
-	}
-	for c := utf8.RuneSelf; c < 256; c++ {
-		t[c] = 2
-	}
-	return t
-}()
 
 // How an element takes part in the text of what is around it.
 const (
@@ -49,55 +34,6 @@ func (e *node) reading() uint8 {
 	return reading[e.name]
 }
 
-// collapser appends text with its white space collapsed: runs become one
-// space, the ends are trimmed, and a break within a run makes it a newline.
-type collapser struct {
-	dst     []byte
-	start   int
-	pending byte // the separator to write before the next character; 0: none
-}
-
-func (c *collapser) write(s string) {
-	for i := 0; i < len(s); {
-		switch asciiClass[s[i]] {
-		case 0:
-			j := i + 1
-			for j < len(s) && asciiClass[s[j]] == 0 {
-				j++
-			}
-			c.put(s[i:j])
-			i = j
-		case 1:
-			c.space()
-			i++
-		default:
-			r, size := utf8.DecodeRuneInString(s[i:])
-			if unicode.IsSpace(r) {
-				c.space()
-			} else {
-				c.put(s[i : i+size])
-			}
-			i += size
-		}
-	}
-}
-
-func (c *collapser) put(s string) {
-	if c.pending != 0 {
-		if len(c.dst) > c.start {
-			c.dst = append(c.dst, c.pending)
-		}
-		c.pending = 0
-	}
-	c.dst = append(c.dst, s...)
-}
-
-func (c *collapser) space() {
-	if c.pending == 0 {
-		c.pending = ' '
-	}
-}
-
 // AppendText appends the text of n for readers, on one line: white space
 // collapsed, and without what scripts, styles and templates hold, unless n is one.
 func (d *Document) AppendText(dst []byte, n NodeID) []byte {
@@ -113,8 +49,13 @@ func (d *Document) AppendText(dst []byte, n NodeID) []byte {
 	return c.dst
 }
 
-// AppendLines is AppendText with a line for each block, and for what <br> separates.
-func (d *Document) AppendLines(dst []byte, n NodeID) []byte {
+// AppendLines is AppendText with a line for each block and for what <br>
+// separates, and without what is hidden, unless n is (HTML, § 3.2.7, the
+// innerText getter, as far as it goes without a style sheet).
+func (d *Document) AppendLines(dst []byte, n NodeID) []byte { return d.lines(dst, n, nil) }
+
+// lines is AppendLines without the elements that beside names.
+func (d *Document) lines(dst []byte, n NodeID, beside func(NodeID) bool) []byte {
 	c := collapser{dst: dst, start: len(dst)}
 	in := n // what the node before stood in, or was
 	for m, end := n, d.End(n); m < end; m++ {
@@ -129,6 +70,10 @@ func (d *Document) AppendLines(dst []byte, n NodeID) []byte {
 		}
 		if e.typ == TextNode {
 			c.write(d.text(e.data))
+			continue
+		}
+		if m != n && e.typ == ElementNode && (e.data.len > 0 && d.hidden(m) || beside != nil && beside(m)) {
+			in, m = e.parent, d.End(m)-1
 			continue
 		}
 		switch e.reading() {
@@ -169,47 +114,45 @@ func (d *Document) TextLength(n NodeID) int {
 	return c.count
 }
 
-// counter counts the characters of a text as its white space collapses.
-type counter struct{ count, pending int }
-
-func (c *counter) add(s []byte) {
-	for i := 0; i < len(s); {
-		if c.count > 0 && len(s)-i >= 8 && c.eight(binary.LittleEndian.Uint64(s[i:])) {
-			i += 8
-			continue
-		}
-		switch asciiClass[s[i]] {
-		case 0:
-			c.count += c.pending + 1
-			c.pending = 0
-			i++
-		case 1:
-			c.pending = min(c.count, 1)
-			i++
-		default:
-			r, size := utf8.DecodeRune(s[i:])
-			if i += size; unicode.IsSpace(r) {
-				c.pending = min(c.count, 1)
-			} else {
-				c.count += c.pending + 1
-				c.pending = 0
+// hidden reports whether an element says itself that it is not shown: by its
+// hidden attribute (§ 6.1), or by its style. One that is found by searching
+// (hidden=until-found) is content.
+func (d *Document) hidden(n NodeID) bool {
+	for _, a := range d.Attrs(n) {
+		switch a.Name {
+		case atom.Hidden:
+			if !strings.EqualFold(d.text(a.value), "until-found") {
+				return true
+			}
+		case atom.Style:
+			if hidingStyle(d.text(a.value)) {
+				return true
 			}
 		}
 	}
+	return false
 }
 
-// eight counts eight characters at once; false: not all of them are ASCII.
-// Each byte of the words below says by its high bit whether its character is
-// white space: 0x20, or from 9 to 13.
-func (c *counter) eight(x uint64) bool {
-	const low, high = 0x0101010101010101, 0x8080808080808080
-	if x&high != 0 {
+// hidingStyle reports whether a style attribute hides its element: display:
+// none (CSS Display, § 2.6) or visibility: hidden or collapse.
+func hidingStyle(style string) bool {
+	if strings.IndexByte(style, ':') < 0 {
 		return false
 	}
-	space := ^((x ^ 0x20*low) + 0x7f*low) & high
-	space |= (x + (0x80-9)*low) &^ (x + (0x80-14)*low) & high
-	first := ^space & (space<<8 | uint64(c.pending)<<7) & high // letters behind white space
-	c.count += 8 - bits.OnesCount64(space) + bits.OnesCount64(first)
-	c.pending = int(space >> 63)
-	return true
+	for declaration := range strings.SplitSeq(style, ";") {
+		name, value, _ := strings.Cut(declaration, ":")
+		value, _, _ = strings.Cut(value, "!")
+		value = strings.TrimSpace(value)
+		switch name = strings.TrimSpace(name); {
+		case strings.EqualFold(name, "display"):
+			if strings.EqualFold(value, "none") {
+				return true
+			}
+		case strings.EqualFold(name, "visibility"):
+			if strings.EqualFold(value, "hidden") || strings.EqualFold(value, "collapse") {
+				return true
+			}
+		}
+	}
+	return false
 }

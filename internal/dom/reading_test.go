@@ -21,7 +21,7 @@ func plainText(d *Document, n NodeID, lines bool) string {
 	var walk func(NodeID)
 	walk = func(m NodeID) {
 		kind := d.nodes[m].reading()
-		if kind == readsNot && m != n {
+		if m != n && (kind == readsNot || lines && d.Type(m) == ElementNode && d.hidden(m)) {
 			return
 		}
 		if lines && kind == readsBlock {
@@ -190,5 +190,37 @@ func TestTextLength(t *testing.T) {
 		if got, want := d.TextLength(Root), utf8.RuneCount(text); got != want {
 			t.Fatalf("length %d of %q, want %d", got, text, want)
 		}
+	}
+}
+
+// What is hidden is not in the lines, but for the element that is asked for.
+func TestHidden(t *testing.T) {
+	for page, want := range map[string]string{
+		`a<p hidden>b</p>c`:                             "ac",
+		`<p hidden>b<i hidden>c</i></p>`:                "",
+		`a<p hidden=until-found>b</p>c`:                 "a\nb\nc",
+		`a<b style="color: red; DISPLAY : None ">b</b>`: "a",
+		`a<b style="display:none!important">b</b>`:      "a",
+		`a<b style="visibility:hidden">b</b>`:           "a",
+		`a<b style="visibility:visible">b</b>`:          "ab",
+		`a<b style="display:none-such">b</b>`:           "ab",
+		`a<b style="x-display:none">b</b>`:              "ab",
+		`a<b style="display">b</b>`:                     "ab",
+		`<div hidden><p>a</div><p>b`:                    "b",
+	} {
+		d, err := Parse([]byte(page), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(d.AppendLines(nil, Root)); got != want {
+			t.Errorf("%s: %q, want %q", page, got, want)
+		}
+	}
+	d, err := Parse([]byte("<p hidden>b<i hidden>c</i>"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(d.AppendLines(nil, d.LastChild(d.LastChild(d.FirstChild(Root))))); got != "b" {
+		t.Errorf("the text of a hidden element is %q, want that of what it shows", got)
 	}
 }

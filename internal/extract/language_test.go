@@ -118,6 +118,19 @@ func TestLanguage(t *testing.T) {
         html: {xpath: h2, as: html}
 `, want: `{"result_id":1,"name":"One","url":"https://example.com/shop/one","sizes":["S","M"],"n":2,"sum":3,"html":"<h2>One</h2>"}
 {"result_id":2,"name":"Two","url":"https://example.com/shop/two#top","sizes":[],"n":0,"sum":0,"html":"<h2>Two <small>new</small></h2>"}`},
+		{name: "addresses and texts", body: `<nav>Home</nav><main><p>One<p hidden>no</p><p>two</main><a href="/A/../b?utm_source=x&amp;sid=1&amp;q=%7e#f">x</a><i>HTTP://H.example:80/?fbclid=1</i><b>ftp://h/</b>`, pages: `
+  p:
+    rows:
+      key: url
+      fields:
+        url: {select: a, attr: href, as: url}
+        untracked: {select: a, attr: href, as: untracked}
+        canonical: {select: a, attr: href, as: canonical}
+        said: {select: i, as: canonical}
+        none: {select: b, as: canonical}
+        main: {select: body, as: main_text}
+        text: {select: main, as: text}
+`, want: `{"url":"https://example.com/b?utm_source=x&sid=1&q=%7e#f","untracked":"https://example.com/b?sid=1&q=%7e#f","canonical":"https://example.com/b?q=~","said":"http://h.example/","none":null,"main":"One\ntwo","text":"One\ntwo"}`},
 		{name: "objects", body: booth, pages: `
   p:
     rows:

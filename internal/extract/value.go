@@ -51,6 +51,9 @@ func (r *reader) element(f *fieldPlan, n node) (bool, error) {
 		return r.texts(f, md)
 	case crawler.AsHTML:
 		return r.texts(f, string(n.Document().AppendOuterHTML(nil, n.ID())))
+	case crawler.AsMainText:
+		r.tmp = n.Document().AppendMain(r.tmp[:0], n.ID())
+		return r.texts(f, string(r.tmp))
 	}
 	if r.plan.Format == crawler.XML && f.As == crawler.AsRaw {
 		return r.texts(f, string(n.Document().AppendRaw(nil, n.ID())))
@@ -144,7 +147,7 @@ func (r *reader) split(f *fieldPlan, s string) (bool, error) {
 
 // scalar appends one text as a value of the field's type; false: it is none.
 func (r *reader) scalar(f *fieldPlan, s string) (bool, error) {
-	if f.As != crawler.AsRaw && f.As != crawler.AsText && f.As != crawler.AsMarkdown && f.As != crawler.AsHTML {
+	if f.As != crawler.AsRaw && f.As != crawler.AsText && f.As != crawler.AsMainText && f.As != crawler.AsMarkdown && f.As != crawler.AsHTML {
 		s = strings.Join(strings.Fields(s), " ")
 	}
 	if s == "" {
@@ -208,6 +211,18 @@ func (r *reader) convert(dst []byte, f *fieldPlan, s string) ([]byte, bool) {
 		}
 		abs, ok := r.links.Absolute(s)
 		return appendString(dst, abs), ok
+	case crawler.AsUntracked:
+		if r.links.Resolver != nil {
+			abs, ok := r.links.Absolute(s)
+			return appendString(dst, address.Untracked(abs)), ok
+		}
+		return appendString(dst, address.Untracked(s)), true
+	case crawler.AsCanonical:
+		if r.links.Resolver != nil {
+			s, _ = r.links.Absolute(s)
+		}
+		form, ok := address.Canonical(s)
+		return appendString(dst, form), ok
 	case crawler.AsJSON:
 		if !json.Valid([]byte(s)) {
 			return dst, false
