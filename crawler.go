@@ -32,6 +32,9 @@ type Crawler struct {
 	AccountRequired bool
 	Input           []Input
 	Result          []Attribute
+	// Key names the fields that tell one result from another; those of all its
+	// pages when they differ.
+	Key []string
 	// Functions are the optional paid add-ons, in the definition's order.
 	Functions []Function
 	CreatedAt time.Time

@@ -234,6 +234,7 @@ func (p *platform) openEngine(known *catalogue, keys *seal.Keyring) error {
 	}
 	p.api = api.New(api.Options{
 		Store: p.store, Runs: apiRuns{p.runs}, Catalogue: shown, Accounts: p.accounts, Deliver: p.deliver, Seal: keys, Blob: p.blobs,
+		Scratch:   filepath.Join(p.cfg.Data, ".scratch"),
 		PublicURL: p.cfg.publicURL, TrustedProxies: p.cfg.proxies, Version: version,
 		Limits: p.cfg.limits, Logger: p.cfg.log, Stopping: p.stopping,
 	})

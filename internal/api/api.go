@@ -23,6 +23,7 @@ import (
 
 	"shoal"
 	"shoal/internal/blob"
+	"shoal/internal/changes"
 	"shoal/internal/seal"
 )
 
@@ -35,6 +36,9 @@ type Options struct {
 	Accounts  Accounts
 	Seal      *seal.Keyring
 	Blob      blob.Store
+	// Scratch is a directory for files that live as long as the process at most;
+	// empty: the system's.
+	Scratch string
 	// Now is the clock; nil: time.Now.
 	Now Now
 	// Limits are the rate limits per key; the zero value has none.
@@ -65,6 +69,7 @@ type API struct {
 	accounts  Accounts
 	seal      *seal.Keyring
 	blob      blob.Store
+	changes   *changes.Comparer
 	now       Now
 	limits    *limiter
 	publicURL string
@@ -91,6 +96,7 @@ func New(o Options) *API {
 		now: o.Now, publicURL: strings.TrimSuffix(o.PublicURL, "/"), proxies: o.TrustedProxies,
 		version: o.Version, log: o.Logger, stopping: o.Stopping, bodyTimeout: o.BodyTimeout,
 	}
+	a.changes = changes.NewComparer(o.Store, o.Scratch)
 	if a.bodyTimeout == 0 {
 		a.bodyTimeout = time.Minute
 	}

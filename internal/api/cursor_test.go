@@ -172,3 +172,22 @@ func TestCursorRefusesWhatItCannotDo(t *testing.T) {
 		t.Errorf("refused calls have made cursors: %v", list)
 	}
 }
+
+// walkCursors takes a run's results by a cursor, and looks what is new in them.
+func (w *world) walkCursors(squid, run string) {
+	w.t.Helper()
+	taken := w.get("/v1/results?squid=" + squid + "&cursor=walk&limit=1000")
+	if w.cursor(taken)["left"] != 0.0 || len(taken.data()) == 0 {
+		w.t.Errorf("all results by a cursor: %s", taken.body)
+	}
+	set := w.post("/v1/squids/"+squid+"/cursors", map[string]any{"name": "walk", "to": run})
+	if list := w.get("/v1/squids/" + squid + "/cursors").data(); len(list) != 1 || set.str("name") != "walk" {
+		w.t.Errorf("cursors: %v", list)
+	}
+	w.ok(200, "DELETE", "/v1/squids/"+squid+"/cursors/walk", nil)
+	w.ok(404, "DELETE", "/v1/squids/"+squid+"/cursors/walk", nil)
+	a := w.get("/v1/runs/" + run + "/changes?limit=1")
+	if a.json["since"] != nil || a.json["total_results"] != taken.json["total_results"] {
+		w.t.Errorf("changes of the first run: %s", a.body)
+	}
+}

@@ -72,7 +72,7 @@ var possessions = []struct {
 // named says what the parameters, of queries and bodies, name.
 var named = map[string]string{
 	"squid": "squids", "run": "runs", "task": "tasks", "account": "accounts", "accounts": "accounts",
-	"crawler": "crawlers", "target_module_id": "crawlers", "key": "keys",
+	"crawler": "crawlers", "target_module_id": "crawlers", "key": "keys", "since": "runs",
 }
 
 // bodies are what the operations take, made of one's own things, where a body

@@ -126,6 +126,7 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/runs/{id}/exports", scope: read, class: classRuns, handle: a.listExports},
 		{method: get, path: "/v1/runs/{id}/exports/{export}", scope: read, class: classRuns, handle: a.getExport},
 		{method: del, path: "/v1/runs/{id}/exports/{export}", scope: run, class: classRuns, handle: a.deleteExport},
+		{method: get, path: "/v1/runs/{id}/changes", scope: read, class: classRuns, handle: a.runChanges},
 		{method: get, path: "/v1/runtasks", scope: read, class: classRunTasks, handle: a.listRunTasks},
 		{method: get, path: "/v1/download/{token}", handle: a.download, public: true},
 

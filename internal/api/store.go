@@ -191,6 +191,12 @@ type ResultStore interface {
 	Results(ctx context.Context, q shoal.ResultQuery, w shoal.Window) (shoal.Listing[shoal.Result], error)
 	// ReadResults returns the next rows of q (keyset).
 	ReadResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
+	// ScanResults and ResultsAt are what changes.Source says.
+	ScanResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
+	ResultsAt(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, keys []int64) (map[int64]*shoal.Result, error)
+	// RunBefore returns the newest run of r's squid before r that collected
+	// completely; else nil and the newest that has ended at all, if there is one.
+	RunBefore(ctx context.Context, r *shoal.Run) (complete, ended *shoal.Run, err error)
 }
 
 // CursorStore holds how far consumers have come with the results of squids.

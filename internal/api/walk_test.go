@@ -25,6 +25,7 @@ func TestWalk(t *testing.T) {
 		w.walkTasks(squid, url)
 		run := w.walkRun(squid)
 		w.walkResults(squid, run)
+		w.walkCursors(squid, run)
 		w.walkRunVerbs(t)
 		w.walkAccounts()
 		w.walkDelivery(squid)

@@ -308,6 +308,9 @@ func (b *builder) key(r *Rows, d *rowsDef) {
 			b.fail(k.at, "%s", unknown("field", k.s, "key", known))
 		}
 		r.Key = append(r.Key, attributeName(k.s))
+		if info := &b.program.Info; !slices.Contains(info.Key, attributeName(k.s)) {
+			info.Key = append(info.Key, attributeName(k.s))
+		}
 	}
 	if len(d.Key) == 0 && !r.Extends {
 		b.fail(d.at, "key is missing; name the field (or fields) that tell one row from another, for example key: url")
