@@ -91,8 +91,7 @@ func (w *worker) refused(ctx context.Context, page *shoal.Page, err error) {
 		w.lost.Store(true)
 		w.stop()
 	case errors.Is(err, shoal.ErrStorageFull):
-		w.s.hold(ctx, w.ses, crawl.Hold{Reason: shoal.ReasonStorageFull})
-		w.fail(err)
+		w.s.disk.found(ctx, w.ses)
 	case shoal.CodeOf(err) == "NotEnoughBalance":
 		w.s.hold(ctx, w.ses, crawl.Hold{Reason: shoal.ReasonNoCreditsLeft})
 	case ctx.Err() != nil:

@@ -2,7 +2,12 @@ package runs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"shoal"
@@ -15,38 +20,51 @@ const (
 	diskSettle = 30 * time.Second
 	// diskLooks is how many looks at the disk there are to one at paused runs.
 	diskLooks = 5
+	// unwatchedRoom is how much must be free for runs that met a full disk to go
+	// on, when no limit is set.
+	unwatchedRoom = 16 << 20
 )
 
-// diskWatch pauses runs before the disk is full, since a full disk could not
-// even record the pause, and wakes them when there is room again.
+// diskWatch pauses runs before the disk is full, and those that find it full
+// nevertheless, and wakes them when there is room again.
 type diskWatch struct {
 	s     *Service
-	low   bool // at the last look
+	low   bool // at the last look; runs that a former process paused are looked at first thing
 	looks int
+
+	mu sync.Mutex
+	// full are the runs whose pages found no room, when there was none to write
+	// down their pause either.
+	full map[shoal.RunID]struct{}
 }
 
-// newDiskWatch returns nil when there is nothing to watch.
-func (s *Service) newDiskWatch() *diskWatch {
-	if s.config.DataDir == "" || s.config.MinFree < 0 {
-		return nil
-	}
-	// Runs that a former process paused are looked at first thing.
-	return &diskWatch{s: s, low: true}
+func newDiskWatch(s *Service) *diskWatch {
+	return &diskWatch{s: s, low: true, full: map[shoal.RunID]struct{}{}}
 }
+
+// watchesDisk reports whether runs are paused before the disk is full.
+func (s *Service) watchesDisk() bool { return s.config.DataDir != "" && s.config.MinFree >= 0 }
 
 // look compares the free space with what is wanted. Room counts as room again
 // only a tenth above the limit, so that runs do not flap.
 func (d *diskWatch) look(ctx context.Context) error {
-	free, err := FreeBytes(d.s.config.DataDir)
-	if err != nil {
-		return fmt.Errorf("read the free space of %s: %w", d.s.config.DataDir, err)
+	if err := d.tellFull(ctx); err != nil {
+		return err
 	}
-	least := d.s.config.MinFree
+	free, err := d.free()
+	if err != nil {
+		return err
+	}
+	least, room := d.s.config.MinFree, d.s.config.MinFree+d.s.config.MinFree/10
+	if !d.s.watchesDisk() {
+		least, room = 0, unwatchedRoom
+	}
 	switch {
 	case free < least:
 		d.low = true
 		return d.pause(ctx, free)
-	case free < least+least/10:
+	case free < room:
+		d.low = d.low || least == 0
 		return nil
 	}
 	wasLow := d.low
@@ -57,6 +75,68 @@ func (d *diskWatch) look(ctx context.Context) error {
 		return err
 	}
 	d.low = false
+	return nil
+}
+
+// free is the free space in bytes, without end when the disk is not known.
+func (d *diskWatch) free() (int64, error) {
+	if d.s.config.DataDir == "" {
+		return math.MaxInt64, nil
+	}
+	free, err := FreeBytes(d.s.config.DataDir)
+	if err != nil {
+		return 0, fmt.Errorf("read the free space of %s: %w", d.s.config.DataDir, err)
+	}
+	return free, nil
+}
+
+// fullEvent pauses a run whose pages found no room.
+var fullEvent = Event{On: OnHold, Reason: shoal.ReasonStorageFull,
+	Desc: "The disk of the database is full. Free some space and the run goes on by itself."}
+
+// found pauses a run whose page found no room. When there is none for the pause
+// either, it is written as soon as there is, and until then no slot works for
+// the run: its pages would be lost again.
+func (d *diskWatch) found(ctx context.Context, ses *session) {
+	if !ses.holding.CompareAndSwap(false, true) {
+		return
+	}
+	if err := d.s.tell(ctx, ses.id, fullEvent); err != nil {
+		ses.holding.Store(false)
+		d.s.log.Warn("the disk is full, and the run's pause waits for room to be written", "run", ses.id, "err", err)
+		d.mu.Lock()
+		d.full[ses.id] = struct{}{}
+		d.mu.Unlock()
+	}
+	ses.drain(d.s.config.Drain)
+}
+
+// waits reports whether a run's pause waits for room.
+func (d *diskWatch) waits(id shoal.RunID) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, ok := d.full[id]
+	return ok
+}
+
+// tellFull pauses the runs whose pause waits for room. A disk that is still
+// full is no error: that was said when it began.
+func (d *diskWatch) tellFull(ctx context.Context) error {
+	d.mu.Lock()
+	waiting := slices.Collect(maps.Keys(d.full))
+	d.mu.Unlock()
+	for _, id := range waiting {
+		err := d.s.tell(ctx, id, fullEvent)
+		if errors.Is(err, shoal.ErrStorageFull) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		d.mu.Lock()
+		delete(d.full, id)
+		d.mu.Unlock()
+	}
 	return nil
 }
 
@@ -81,7 +161,7 @@ func (s *Service) lowEvent(free int64) Event {
 
 // holdWhenLow pauses a run that has just started when the disk is low already.
 func (s *Service) holdWhenLow(ctx context.Context, id shoal.RunID) error {
-	if s.newDiskWatch() == nil {
+	if !s.watchesDisk() {
 		return nil
 	}
 	free, err := FreeBytes(s.config.DataDir)

@@ -77,6 +77,7 @@ type Service struct {
 
 	sessions *sessions
 	exports  exporting
+	disk     *diskWatch
 }
 
 // New returns a service. now is the clock (nil: time.Now) and log may be nil.
@@ -91,10 +92,12 @@ func New(s Store, e *crawl.Engine, b blob.Store, now func() time.Time, log *slog
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{
+	service := &Service{
 		store: s, engine: e, blobs: b, now: now, log: log, config: c,
 		sessions: newSessions(), exports: exporting{files: map[string]bool{}},
-	}, nil
+	}
+	service.disk = newDiskWatch(service)
+	return service, nil
 }
 
 // Run keeps runs alive until ctx ends: it takes over what dead processes left,
@@ -116,9 +119,7 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Go(func() { s.every(ctx, s.config.Wake, "wake paused runs", s.wakeDue) })
 	wg.Go(func() { s.every(ctx, s.config.Wake, "look at accounts", s.watchAccounts) })
 	wg.Go(func() { s.every(ctx, s.config.Stall/4, "look for stalled runs", s.lookForStalls) })
-	if disk := s.newDiskWatch(); disk != nil {
-		wg.Go(func() { s.every(ctx, s.config.Disk, "watch the disk", disk.look) })
-	}
+	wg.Go(func() { s.every(ctx, s.config.Disk, "watch the disk", s.disk.look) })
 	<-ctx.Done()
 	err := s.sessions.stop(s.config.StopDrain)
 	stopBeating()

@@ -108,6 +108,9 @@ func (s *Service) workSlot(ctx context.Context, ses *session, slot int) (outcome
 		// Another process has the slot, or the run has moved on; the reconciler
 		// gives a slot whose holder dies a new job.
 		return jobs.Done, nil
+	case errors.Is(err, shoal.ErrStorageFull):
+		s.disk.found(ctx, ses)
+		return jobs.Done, nil
 	case err != nil:
 		return jobs.Done, fmt.Errorf("acquire slot %d of run %s: %w", slot, ses.id, err)
 	}
@@ -116,6 +119,8 @@ func (s *Service) workSlot(ctx context.Context, ses *session, slot int) (outcome
 	switch {
 	case ctx.Err() != nil, s.sessions.stopping():
 		return jobs.Again, nil // for the next process
+	case s.disk.waits(ses.id):
+		return jobs.Done, nil // even the lease could not be given back: it runs out
 	case err != nil:
 		return jobs.Done, err
 	case w.lost.Load(), ses.draining():

@@ -91,6 +91,9 @@ func (w *worker) work(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, shoal.ErrStorageFull):
+			w.s.disk.found(commits, w.ses)
+			return nil
 		case err != nil:
 			return fmt.Errorf("claim work of run %s: %w", w.ses.id, err)
 		case len(batch) == 0:
