@@ -4,7 +4,9 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/mail"
+	"net/url"
 	"os"
+	"strings"
 
 	"shoal"
 	"shoal/internal/deliver"
@@ -20,6 +22,8 @@ const deliverWorkers = 32
 // deliveryFlags configure how results leave the platform.
 type deliveryFlags struct {
 	AllowPrivateDeliveries bool      `help:"Deliver to private and loopback addresses too (webhooks, mail, buckets, servers)." env:"SHOAL_ALLOW_PRIVATE_DELIVERIES"`
+	GoogleCredentials      string    `help:"Key file (JSON) of the Google account that writes sheets of squids without credentials of their own." env:"SHOAL_GOOGLE_CREDENTIALS" type:"path" placeholder:"FILE"`
+	GoogleEndpoint         string    `help:"Where the Google Sheets API is, if it is reached by a gateway." env:"SHOAL_GOOGLE_ENDPOINT" placeholder:"URL"`
 	SMTP                   smtpFlags `embed:"" prefix:"smtp-" envprefix:"SHOAL_SMTP_"`
 }
 
@@ -60,11 +64,34 @@ func (f smtpFlags) server() (deliver.MailServer, error) {
 	return s, nil
 }
 
+// google checks the flags of Google Sheets and returns what they describe.
+func (f *deliveryFlags) google() (deliver.Google, error) {
+	g := deliver.Google{Endpoint: strings.TrimRight(f.GoogleEndpoint, "/")}
+	if u, err := url.Parse(g.Endpoint); g.Endpoint != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "") {
+		return g, &exit{exitUsage, fmt.Errorf("--google-endpoint is %q; it must be an address such as https://sheets.googleapis.com", f.GoogleEndpoint)}
+	}
+	if f.GoogleCredentials == "" {
+		return g, nil
+	}
+	text, err := os.ReadFile(f.GoogleCredentials)
+	if err != nil {
+		return g, &exit{exitUsage, fmt.Errorf("--google-credentials: %w", err)}
+	}
+	if g.Key, err = deliver.ParseGoogleKey(text); err != nil {
+		return g, &exit{exitUsage, fmt.Errorf("--google-credentials: the credentials in %s cannot be used: %w", f.GoogleCredentials, err)}
+	}
+	return g, nil
+}
+
 // newDeliver returns the service of deliveries. Its dialer is not the
 // fetcher's: that a site inside may be visited does not say that results may
 // be sent there, nor the other way round.
 func (p *platform) newDeliver(keys *seal.Keyring) (*deliver.Service, error) {
 	mails, err := p.cfg.DeliveryFlags.SMTP.server()
+	if err != nil {
+		return nil, err
+	}
+	google, err := p.cfg.DeliveryFlags.google()
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +101,7 @@ func (p *platform) newDeliver(keys *seal.Keyring) (*deliver.Service, error) {
 	})
 	return deliver.New(deliver.Options{
 		Store: p.store, Seal: keys, Dial: dialer.DialContext,
-		Blob: p.blobs, Columns: p.runs.Attributes, Rows: p.runs.Rows, Mail: mails, UserAgent: fetch.DefaultUserAgent(version), Logger: p.cfg.log,
+		Blob: p.blobs, Columns: p.runs.Attributes, Rows: p.runs.Rows, Mail: mails, Google: google, UserAgent: fetch.DefaultUserAgent(version), Logger: p.cfg.log,
 		Link: func(ws shoal.WorkspaceID, run shoal.RunID) string { return p.api.ResultsLink(ws, run) },
 	}), nil
 }

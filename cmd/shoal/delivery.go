@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 
 	"shoal/client"
@@ -13,7 +15,7 @@ import (
 type deliveryCmd struct {
 	Ls        deliveryLs        `cmd:"" help:"The delivery log, newest first."`
 	Show      deliveryShow      `cmd:"" help:"Show where a squid's results go, and how each channel does."`
-	Set       deliverySet       `cmd:"" help:"Set a channel of a squid: webhook, email, slack, s3, sftp, googlesheet."`
+	Set       deliverySet       `cmd:"" help:"Set a channel of a squid: webhook, email, slack, s3, sftp, google_sheet."`
 	Test      deliveryTest      `cmd:"" help:"Send a test message through a channel, the way a delivery goes."`
 	Redeliver deliveryRedeliver `cmd:"" help:"Send a delivery again."`
 	Resume    deliveryResume    `cmd:"" help:"Let a paused channel of a squid work again."`
@@ -78,14 +80,16 @@ func (c *deliveryShow) Run(ctx context.Context, o *output) error {
 
 // channelKeys are the API's names of the channels' settings.
 var channelKeys = map[string]string{
-	"webhook": "webhook_fields", "slack": "slack_fields", "s3": "s3_fields", "sftp": "ftp_fields", "googlesheet": "google_sheet_fields",
+	"webhook": "webhook_fields", "slack": "slack_fields", "s3": "s3_fields", "sftp": "ftp_fields",
+	"google_sheet": "google_sheet_fields", "googlesheet": "google_sheet_fields",
 }
 
 // assignments are settings from the command line: name=value.
 type assignments []string
 
 // fields reads them. A value that is JSON (true, 22, {"run.done": true}) counts
-// as such, every other one as text.
+// as such, every other one as text. @FILE stands for what the file holds, @@ for
+// a text that begins with @.
 func (a assignments) fields() (map[string]any, error) {
 	out := map[string]any{}
 	for _, pair := range a {
@@ -93,9 +97,9 @@ func (a assignments) fields() (map[string]any, error) {
 		if !ok || name == "" {
 			return nil, &exit{exitUsage, fmt.Errorf("--set %s: it must be name=value, such as url=https://example.com/hook", pair)}
 		}
-		var v any
-		if err := json.Unmarshal([]byte(text), &v); err != nil {
-			v = text
+		v, err := assigned(text)
+		if err != nil {
+			return nil, &exit{exitUsage, fmt.Errorf("--set %s: %w", name, err)}
 		}
 		if s, ok := out[name].(map[string]any); ok && s != nil {
 			return nil, &exit{exitUsage, fmt.Errorf("--set %s: %s is given twice", pair, name)}
@@ -105,10 +109,41 @@ func (a assignments) fields() (map[string]any, error) {
 	return out, nil
 }
 
+// maxAssigned bounds a file that is a setting: keys are small.
+const maxAssigned = 64 << 10
+
+// assigned is the value that is meant by the text behind the equals sign.
+func assigned(text string) (any, error) {
+	name, file := strings.CutPrefix(text, "@")
+	switch {
+	case file && strings.HasPrefix(name, "@"):
+		return name, nil
+	case file:
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w; a text that begins with @ is written @@", err)
+		}
+		defer f.Close()
+		b, err := io.ReadAll(io.LimitReader(f, maxAssigned+1))
+		if err != nil {
+			return nil, err
+		}
+		if len(b) > maxAssigned {
+			return nil, fmt.Errorf("%s has more than %d bytes: it is no key", name, maxAssigned)
+		}
+		text = string(b)
+	}
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return text, nil
+	}
+	return v, nil
+}
+
 type deliverySet struct {
 	serverFlags
 	Squid   string      `arg:"" help:"Id of the squid."`
-	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp or googlesheet." enum:"webhook,email,slack,s3,sftp,googlesheet"`
+	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp or google_sheet." enum:"webhook,email,slack,s3,sftp,google_sheet,googlesheet"`
 	Set     assignments `help:"A setting of the channel; may be given several times." placeholder:"NAME=VALUE" sep:"none"`
 	Off     bool        `help:"Take the channel away."`
 }
@@ -119,6 +154,8 @@ func (deliverySet) Help() string {
   shoal delivery set ID webhook --set url=https://example.com/hook --set 'events={"run.done":true,"run.error":true}'
   shoal delivery set ID email --set email=me@example.com --set email_attachment=true
   shoal delivery set ID slack --set url=https://hooks.slack.com/services/…
+  shoal delivery set ID google_sheet --set url=https://docs.google.com/spreadsheets/d/… --set credentials=@key.json
+@FILE stands for what the file holds.
 A webhook's secret is printed once, when it is made.`
 }
 
@@ -151,7 +188,7 @@ func (c *deliverySet) Run(ctx context.Context, o *output) error {
 
 type deliveryTest struct {
 	serverFlags
-	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp or googlesheet." enum:"webhook,email,slack,s3,sftp,googlesheet"`
+	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp or google_sheet." enum:"webhook,email,slack,s3,sftp,google_sheet,googlesheet"`
 	Squid   string      `help:"Test what this squid has stored; --set changes it for the test." placeholder:"ID"`
 	Set     assignments `help:"A setting of the channel; may be given several times." placeholder:"NAME=VALUE" sep:"none"`
 }
@@ -172,7 +209,7 @@ func (c *deliveryTest) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	got, err := api.TestDelivery(ctx, c.Channel, c.Squid, fields)
+	got, err := api.TestDelivery(ctx, strings.ReplaceAll(c.Channel, "_", ""), c.Squid, fields)
 	if err != nil {
 		return err
 	}

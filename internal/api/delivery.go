@@ -30,7 +30,7 @@ const (
 )
 
 var channels = []*channel{
-	{shoal.ChannelSheet, channelSheet, nil, readSheet, map[string]any{"url": nil, "append": false, "is_active": false}},
+	{shoal.ChannelSheet, channelSheet, []string{credentialsKey}, readSheet, map[string]any{"url": nil, "append": false, "is_active": false}},
 	{shoal.ChannelS3, channelS3, []string{"aws_secret_key"}, readS3, map[string]any{"bucket": nil, "target_path": nil, "is_active": false}},
 	{shoal.ChannelSFTP, channelSFTP, []string{"password", "private_key"}, readSFTP, map[string]any{"host": nil, "port": 22, "is_active": false}},
 	{shoal.ChannelWebhook, channelWebhook, []string{secretKey, formerKey}, readWebhook, map[string]any{"url": nil, "is_active": false}},

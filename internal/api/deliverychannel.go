@@ -5,15 +5,61 @@ import (
 	"strings"
 
 	"shoal"
+	"shoal/internal/deliver"
 )
 
 func readSheet(f *fields) map[string]any {
 	f.required("url")
 	link := f.text("url")
-	if u, err := url.Parse(link); f.err == nil && (err != nil || u.Scheme != "https" || u.Host != "docs.google.com") {
-		f.bad("url", "%surl is %q; it must be the address of a Google sheet (https://docs.google.com/spreadsheets/…)", f.path, clip(link, 80))
+	if _, _, err := deliver.SheetLink(link); f.err == nil && err != nil {
+		f.bad("url", "%s is %q; %s", f.name("url"), clip(link, 80), err)
 	}
-	return map[string]any{"url": link, "append": f.flag("append", false), "is_active": f.flag("is_active", true)}
+	out := map[string]any{"url": link, "append": f.flag("append", false), "is_active": f.flag("is_active", true)}
+	if tab := f.text("sheet"); len(tab) > 100 {
+		f.bad("sheet", "%s has %d bytes; the name of a tab has at most 100", f.name("sheet"), len(tab))
+	} else if tab != "" {
+		out["sheet"] = tab
+	}
+	readGoogleKey(f, out)
+	return out
+}
+
+// The keys of a sheet's credentials, and of whose they are.
+const (
+	credentialsKey = "credentials"
+	accountKey     = "account"
+)
+
+// readGoogleKey takes credentials as text or as an object, and shows whom the
+// sheet must be shared with. Masked ones, as they are shown, are looked up later.
+func readGoogleKey(f *fields, out map[string]any) {
+	given := f.m[credentialsKey]
+	if given == nil || given == "" {
+		return
+	}
+	if s, ok := given.(string); ok && strings.HasSuffix(s, "****") {
+		out[credentialsKey] = s
+		if account := f.text(accountKey); account != "" {
+			out[accountKey] = account
+		}
+		return
+	}
+	if _, ok := given.(string); !ok {
+		object := f.object(credentialsKey)
+		if object == nil {
+			return
+		}
+		given = plain(object.m)
+	}
+	text, account, err := deliver.GoogleCredentials(given)
+	if err != nil {
+		f.bad(credentialsKey, "%s: %s", f.name(credentialsKey), err)
+		return
+	}
+	out[credentialsKey] = text
+	if account != "" {
+		out[accountKey] = account
+	}
 }
 
 func readS3(f *fields) map[string]any {

@@ -44,6 +44,8 @@ type Options struct {
 	// Rows what is exported of them: channels that are tables write these.
 	Columns func(ctx context.Context, run *shoal.Run) ([]shoal.Attribute, error)
 	Rows    func(ctx context.Context, run *shoal.Run) export.Rows
+	// Google is how sheets are reached.
+	Google Google
 	// Mail is where mails are handed in; the zero value sends none.
 	Mail MailServer
 	// Link may be nil: no links.
@@ -79,6 +81,7 @@ func New(o Options) *Service {
 		shoal.ChannelEmail:   &email{dial: o.Dial, server: o.Mail, link: o.Link, files: found},
 		shoal.ChannelS3:      &bucket{dial: o.Dial, files: found},
 		shoal.ChannelSFTP:    &server{dial: o.Dial, files: found},
+		shoal.ChannelSheet:   &sheet{dial: o.Dial, store: o.Store, google: o.Google, userAgent: o.UserAgent, columns: o.Columns, rows: o.Rows},
 	}
 	return s
 }

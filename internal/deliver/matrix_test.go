@@ -99,6 +99,7 @@ var otherSides = map[string]func(t *testing.T, l *delivertest.Line) *otherSide{
 				return whole(t, all)
 			}, middle: 5 << 20, patience: 90 * time.Second, drips: 6 * time.Minute}
 	},
+	"google_sheet": sheetSide,
 }
 
 // receiverSide takes posts, of a webhook or for Slack.
