@@ -91,6 +91,11 @@ func readSFTP(f *fields) map[string]any {
 			out[name] = v
 		}
 	}
+	if key, ok := out["host_key"].(string); ok && f.err == nil {
+		if err := deliver.CheckHostKey(key); err != nil {
+			f.bad("host_key", "%shost_key is %q; %v", f.path, clip(key, 60), err)
+		}
+	}
 	if f.err == nil && out["password"] == nil && out["private_key"] == nil {
 		f.fail(shoal.Invalid("ParamsNeeded", f.name("password"), "%spassword or %sprivate_key is required", f.path, f.path))
 	}

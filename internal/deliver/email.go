@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -216,7 +218,7 @@ func (e *email) judge(err error, to string, within time.Duration) Answer {
 	}
 	switch at.stage {
 	case stageLogIn:
-		if said.Code >= 500 {
+		if slices.Contains([]int{454, 530, 534, 535, 538}, said.Code) { // RFC 4954, 6
 			a.Detail += ". The log-in was refused: look at --smtp-user and --smtp-password"
 		}
 	case stageSender:
@@ -235,11 +237,13 @@ func (e *email) explain(err error, within time.Duration) string {
 	_, stranger := errors.AsType[x509.UnknownAuthorityError](err)
 	switch {
 	case plain:
-		return said + ": try --smtp-tls starttls"
+		return e.server.Host + " does not speak TLS at that port from the first byte: try --smtp-tls starttls"
 	case stranger:
-		return said + ": give its certificate with --smtp-ca"
-	case errors.Is(err, context.DeadlineExceeded) && e.server.TLS != "tls":
-		return said + ". A port for TLS, such as 465, says nothing before the client does: for that one, --smtp-tls tls"
+		return "The certificate of " + e.server.Host + " is signed by an authority that this machine does not know: name its certificate with --smtp-ca"
+	case strings.Contains(err.Error(), "does not support SMTP AUTH"):
+		return e.server.Host + " offers no log-in at this port in this way: use TLS (--smtp-tls), or leave out --smtp-user"
+	case errors.Is(err, os.ErrDeadlineExceeded) && e.server.TLS != "tls":
+		return explain(err, e.server.Host, greetingWithin) + ". A port for TLS, such as 465, says nothing before the client does: for that one, --smtp-tls tls"
 	case strings.Contains(err.Error(), "does not support STARTTLS"):
 		return e.server.Host + " offers no STARTTLS at this port, so the mail would go in the clear: take another port, or --smtp-tls tls (or none)"
 	}
@@ -262,10 +266,11 @@ func (e *email) client(ctx context.Context, within time.Duration) (*mail.Client,
 		mail.WithPort(e.server.Port), mail.WithTimeout(within), mail.WithTLSConfig(config), mail.WithTLSPolicy(mail.NoTLS),
 		mail.WithDialContextFunc(func(_ context.Context, network, address string) (net.Conn, error) {
 			conn, err := dial(ctx, network, address)
-			if err == nil {
-				context.AfterFunc(ctx, func() { conn.Close() })
+			if err != nil {
+				return nil, err
 			}
-			return conn, err
+			context.AfterFunc(ctx, func() { conn.Close() })
+			return &awaited{Conn: conn}, nil
 		}),
 	}
 	if e.server.TLS == "starttls" {
@@ -275,6 +280,38 @@ func (e *email) client(ctx context.Context, within time.Duration) (*mail.Client,
 		options = append(options, mail.WithSMTPAuth(auth), mail.WithUsername(e.server.Username), mail.WithPassword(e.server.Password))
 	}
 	return mail.NewClient(e.server.Host, options...)
+}
+
+// greetingWithin is how long a mail server may take to say its first word. A
+// port that is none of a mail server's says nothing.
+const greetingWithin = 30 * time.Second
+
+// awaited is a connection whose first bytes are awaited for less long than the
+// rest, which the library's deadline and the context bound.
+type awaited struct {
+	net.Conn
+	greeted bool
+	until   time.Time
+}
+
+func (c *awaited) SetDeadline(t time.Time) error {
+	c.until = t
+	return c.Conn.SetDeadline(t)
+}
+
+func (c *awaited) Read(b []byte) (int, error) {
+	if c.greeted {
+		return c.Conn.Read(b)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(greetingWithin)); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.greeted = true
+		return n, errors.Join(err, c.SetReadDeadline(c.until))
+	}
+	return n, err
 }
 
 // dialTLS connects and shakes hands.

@@ -46,7 +46,7 @@ func explain(err error, host string, within time.Duration) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Sprintf("%s refuses the connection: nothing listens at that port, or a firewall rejects it", host)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return fmt.Sprintf("there is no way to %s from here", host)
+		return fmt.Sprintf("There is no way to %s from here: check the address and this machine's network", host)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return fmt.Sprintf("%s closed the connection before it answered", host)
 	}
@@ -63,13 +63,14 @@ func explainTLS(err error, host string) string {
 		return fmt.Sprintf("The certificate of %s is for another name: %s", host, strings.TrimPrefix(e.Error(), "x509: "))
 	}
 	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-		return fmt.Sprintf("The certificate of %s is signed by an authority that this machine does not know", host)
+		return fmt.Sprintf("The certificate of %s is signed by an authority that this machine does not know: add that one to the machine's (or to the file that SSL_CERT_FILE names), or have it signed by a public one", host)
 	}
 	if e, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
 		return fmt.Sprintf("The certificate of %s is not valid: %s", host, strings.TrimPrefix(e.Error(), "x509: "))
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return fmt.Sprintf("%s does not speak TLS at that port", host)
+	_, plain := errors.AsType[tls.RecordHeaderError](err)
+	if plain || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") {
+		return fmt.Sprintf("%s does not speak TLS at that port: take another port, or an address that begins with http://", host)
 	}
 	return ""
 }

@@ -77,7 +77,7 @@ func (c *bucketConfig) client(transport http.RoundTripper) (*minio.Client, strin
 	if c.Endpoint != "" {
 		u, err := url.Parse(c.Endpoint)
 		if err != nil || u.Host == "" {
-			return nil, "", fmt.Errorf("the endpoint is no http or https address")
+			return nil, "", fmt.Errorf("the endpoint is %q, and must be an http or https address such as https://s3.example.com", c.Endpoint)
 		}
 		endpoint, secure = u.Host, u.Scheme == "https"
 	}
@@ -111,6 +111,11 @@ func (c *bucketConfig) put(ctx context.Context, client *minio.Client, host, key 
 	sent, err := client.PutObject(ctx, c.Bucket, key, from, size, minio.PutObjectOptions{
 		ContentType: "text/csv; charset=utf-8", PartSize: partSize, NumThreads: 1, DisableContentSha256: true, SendContentMd5: true,
 	})
+	if err == nil && sent.ETag == "" {
+		// Anybody answers 200; a server of S3 names what it has stored.
+		a.Status, a.Detail = http.StatusOK, host+" does not answer as a server of S3 does, and may have stored nothing: check the endpoint"
+		return a
+	}
 	if err == nil {
 		a.OK, a.Status, a.Detail = true, http.StatusOK, fmt.Sprintf("%s bytes are in the bucket", grouped(sent.Size))
 		return a
@@ -128,7 +133,29 @@ func explainS3(err error, host string) (status int, detail string) {
 	if said.StatusCode == 0 || said.Code == "" {
 		return 0, explain(err, host, answerWithin)
 	}
-	return said.StatusCode, fmt.Sprintf("%s answered %d %s: %s", host, said.StatusCode, said.Code, clip(said.Message, maxDetail))
+	detail = fmt.Sprintf("%s answered %d %s: %s", host, said.StatusCode, said.Code, strings.TrimRight(clip(said.Message, maxDetail), ". "))
+	if said.Region != "" && (said.Code == "AuthorizationHeaderMalformed" || said.Code == "PermanentRedirect") {
+		return said.StatusCode, fmt.Sprintf("%s. The bucket's region is %s: set it", detail, said.Region)
+	}
+	if hint := s3Hints[said.Code]; hint != "" {
+		detail += ". " + hint
+	}
+	return said.StatusCode, detail
+}
+
+// s3Hints say what to change, by the codes of S3's errors.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var s3Hints = map[string]string{
+	"NoSuchBucket":                 "Make the bucket, or correct its name, endpoint or region",
+	"NoSuchKey":                    "Is the endpoint that of a server of S3?",
+	"AccessDenied":                 "The key must be allowed s3:PutObject there, and s3:AbortMultipartUpload for large files",
+	"InvalidAccessKeyId":           "The server does not know aws_access_key",
+	"SignatureDoesNotMatch":        "aws_secret_key is not the one that belongs to aws_access_key",
+	"RequestTimeTooSkewed":         "This machine's clock is wrong",
+	"AuthorizationHeaderMalformed": "Set the bucket's region",
+	"PermanentRedirect":            "Set the bucket's region, or the endpoint of that region",
+	"EntityTooLarge":               "The server takes no files of this size",
+	"QuotaExceeded":                "The bucket is full",
 }
 
 // placed is where a run's file goes: the path with its words in braces

@@ -9,8 +9,10 @@ import (
 	"net"
 	"os"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/pkg/sftp"
 	"golang.org/x/crypto/ssh"
@@ -70,6 +72,14 @@ func (s *server) send(ctx context.Context, p *parcel) Answer {
 	return a
 }
 
+// CheckHostKey says what is wrong with a host key that a person gives.
+func CheckHostKey(key string) error {
+	if _, _, _, _, err := ssh.ParseAuthorizedKey([]byte(key)); err != nil {
+		return errors.New("it must be a public key such as ssh-keyscan prints after the host: ssh-ed25519 AAAA…")
+	}
+	return nil
+}
+
 // auth are the ways to log in.
 func (c *serverConfig) auth() ([]ssh.AuthMethod, error) {
 	var ways []ssh.AuthMethod
@@ -99,7 +109,7 @@ func (c *serverConfig) auth() ([]ssh.AuthMethod, error) {
 type hostKeyError struct{ seen, pinned string }
 
 func (e *hostKeyError) Error() string {
-	return fmt.Sprintf("the server's key is %s and was %s before. If it was changed on purpose, set the delivery anew; if not, somebody may stand in between", e.seen, e.pinned)
+	return fmt.Sprintf("The server's key is %s, and %s is the one that is known. If it was changed on purpose, set the delivery anew; if not, somebody may stand in between", e.seen, e.pinned)
 }
 
 // connect opens an SFTP session. seen becomes the server's key; one that is
@@ -249,10 +259,24 @@ func (c *serverConfig) explain(err error) string {
 	if e, ok := errors.AsType[*hostKeyError](err); ok {
 		return e.Error()
 	}
-	if strings.Contains(err.Error(), "unable to authenticate") {
-		return c.Host + " does not accept the user name with this password or key"
+	said, refused := errors.AsType[*sftp.StatusError](err)
+	switch {
+	case strings.Contains(err.Error(), "unable to authenticate"):
+		return fmt.Sprintf("%s does not accept the user name %s with this password or key", c.Host, clip(c.Username, 60))
+	case errors.Is(err, os.ErrPermission), refused && strings.Contains(strings.ToLower(said.Error()), "permission denied"):
+		return fmt.Sprintf("%s: %s may not %s. Choose another directory, or have the right given", c.Host, clip(c.Username, 60), clip(bare(err), maxDetail))
+	case refused, errors.Is(err, os.ErrNotExist):
+		return fmt.Sprintf("%s could not %s", c.Host, clip(bare(err), maxDetail))
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return fmt.Sprintf("%s closed the connection before it answered: is %d the port of its SSH server, and may this machine connect?", c.Host, c.Port)
 	}
 	return explain(err, c.Host, stall)
+}
+
+// bare is the error without the protocol's own names for it.
+func bare(err error) string {
+	return strings.ReplaceAll(regexp.MustCompile(`sftp: "([^"]*)" \(SSH_FX_\w+\)`).ReplaceAllString(err.Error(), "$1"), ": Failure",
+		": the server gives no reason; a full disk or a missing right are the usual ones")
 }
 
 // withHostKey returns the config with the server's key.

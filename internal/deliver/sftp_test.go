@@ -144,7 +144,7 @@ func TestSFTP(t *testing.T) {
 	s.stop()
 	s.start("impostor")
 	d = deliverRun("name\n")
-	if d.Status != shoal.DeliveryPending || !strings.Contains(d.Detail, "the server's key is SHA256:") {
+	if d.Status != shoal.DeliveryPending || !strings.Contains(d.Detail, "The server's key is SHA256:") {
 		t.Errorf("another host key: %s %q", d.Status, d.Detail)
 	}
 	// Set anew, the new one is the first seen.

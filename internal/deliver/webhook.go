@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"shoal"
@@ -144,7 +145,17 @@ func judge(res *http.Response, host, said string) Answer {
 	default:
 		a.Detail = fmt.Sprintf("%s answered %s: %s", host, status(res), a.Detail)
 	}
+	if hint := hints[res.StatusCode]; hint != "" {
+		a.Detail = strings.TrimRight(a.Detail, ". ") + ". " + hint
+	}
 	return a
+}
+
+// hints say what may be wrong with an address that gives an answer.
+var hints = map[int]string{
+	http.StatusUnauthorized:     "It wants a log-in: the address may hold one, https://USER:PASSWORD@HOST/",
+	http.StatusNotFound:         "Is the path of the address right?",
+	http.StatusMethodNotAllowed: "It takes no POST there: is the path of the address right?",
 }
 
 // status is the code with its standard name; the server's own words are not trusted to be one line.
