@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -230,13 +229,7 @@ func TestDiskFullWhileDelivering(t *testing.T) {
 	filler := filepath.Join(data, "filler")
 	fill(t, filler)
 	e.release()
-	full := "full"
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(srv.log.tail(1<<20), full); {
-		if time.Now().After(deadline) {
-			t.Fatalf("the server does not say that its disk is full:\n%s", srv.log.tail(4000))
-		}
-		<-time.After(50 * time.Millisecond)
-	}
+	srv.awaitLog("full", 30*time.Second)
 	if _, err := srv.client().Me(t.Context()); err != nil {
 		t.Errorf("the server on a full disk: %v", err)
 	}
@@ -245,19 +238,4 @@ func TestDiskFullWhileDelivering(t *testing.T) {
 	}
 	settled(t, srv, run.ID, len(everyChannel))
 	e.check(1)
-}
-
-// fill writes a file until the disk has no room for a byte more.
-func fill(t *testing.T, name string) {
-	t.Helper()
-	f, err := os.Create(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for block := make([]byte, 1<<20); len(block) > 0; {
-		if _, err := f.Write(block); err != nil {
-			block = block[:len(block)/2]
-		}
-	}
 }
