@@ -61,7 +61,8 @@ type DeliveryConfig struct {
 	Email       string
 	Notify      bool
 	NotifySince time.Time
-	EmailAttach bool // the results go with the mail, if they are small enough
+	EmailAttach bool       // the results go with the mail, if they are small enough
+	EmailForm   ExportForm // as what; without a format as CSV
 	GoogleSheet []byte
 	S3          []byte
 	SFTP        []byte

@@ -101,7 +101,7 @@ func (p *platform) newDeliver(keys *seal.Keyring) (*deliver.Service, error) {
 	})
 	return deliver.New(deliver.Options{
 		Store: p.store, Seal: keys, Dial: dialer.DialContext,
-		Blob: p.blobs, Columns: p.runs.Attributes, Rows: p.runs.Rows, Mail: mails, Google: google, UserAgent: fetch.DefaultUserAgent(version), Logger: p.cfg.log,
+		Exports: p.runs, Blob: p.blobs, Columns: p.runs.Attributes, Rows: p.runs.Rows, Mail: mails, Google: google, UserAgent: fetch.DefaultUserAgent(version), Logger: p.cfg.log,
 		Link: func(ws shoal.WorkspaceID, run shoal.RunID) string { return p.api.ResultsLink(ws, run) },
 	}), nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"crypto/rand"
 	"net/http"
 	"slices"
@@ -74,7 +75,7 @@ func (a *API) setDelivery(c *call) error {
 // channels were set.
 func (c *call) readDelivery(f *fields, d *shoal.DeliveryConfig) (echo map[string]any, set []shoal.Channel, err error) {
 	echo = map[string]any{}
-	if f.has("email") || f.has("notifications") || f.has("email_attachment") {
+	if f.has("email") || f.has("notifications") || f.has("email_attachment") || f.has("email_attachment_form") {
 		c.readEmail(f, d, echo)
 		set = append(set, shoal.ChannelEmail)
 	}
@@ -116,8 +117,24 @@ func (c *call) readEmail(f *fields, d *shoal.DeliveryConfig, echo map[string]any
 	d.Notify = on
 	d.EmailAttach = f.flag("email_attachment", d.EmailAttach)
 	echo["email"], echo["notifications"] = orNull(d.Email), d.Notify
-	echo["email_attachment"] = d.EmailAttach
+	if f.has("email_attachment_form") {
+		d.EmailForm = shoal.ExportForm{}
+		if given := f.object("email_attachment_form"); given != nil {
+			d.EmailForm = given.form()
+			f.take(given)
+		}
+	}
+	echo["email_attachment"], echo["email_attachment_form"] = d.EmailAttach, attachmentForm(d)
 	echo["notifications_activation_date"] = stamp(d.NotifySince)
+}
+
+// attachmentForm is the form of the file that goes with a mail, as the wire has it.
+func attachmentForm(d *shoal.DeliveryConfig) map[string]any {
+	form := d.EmailForm
+	form.Format = cmp.Or(form.Format, shoal.FormatCSV)
+	out := map[string]any{}
+	putForm(out, form)
+	return out
 }
 
 func checkEmail(f *fields, address string) {

@@ -76,7 +76,23 @@ func readS3(f *fields) map[string]any {
 	if e, ok := out["endpoint"].(string); ok {
 		checkURL(f, "endpoint", e)
 	}
+	putForm(out, f.form())
 	return out
+}
+
+// putForm adds the form of a file to a channel's config.
+func putForm(out map[string]any, form shoal.ExportForm) {
+	out["format"] = form.Format
+	for name, list := range map[string][]string{"fields": form.Fields, "omit": form.Omit} {
+		if len(list) > 0 {
+			out[name] = list
+		}
+	}
+	for name, on := range map[string]bool{"bom": form.BOM, "guard_formulas": form.GuardFormulas, "dotted": form.Dotted} {
+		if on {
+			out[name] = true
+		}
+	}
 }
 
 func readSFTP(f *fields) map[string]any {
@@ -99,6 +115,7 @@ func readSFTP(f *fields) map[string]any {
 	if f.err == nil && out["password"] == nil && out["private_key"] == nil {
 		f.fail(shoal.Invalid("ParamsNeeded", f.name("password"), "%spassword or %sprivate_key is required", f.path, f.path))
 	}
+	putForm(out, f.form())
 	return out
 }
 

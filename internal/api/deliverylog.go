@@ -121,7 +121,7 @@ func (a *API) getDelivery(c *call) error {
 		return err
 	}
 	out := map[string]any{"squid": s.ID, "email": orNull(s.Delivery.Email), "notifications": s.Delivery.Notify,
-		"email_attachment": s.Delivery.EmailAttach, "notifications_activation_date": stamp(s.Delivery.NotifySince),
+		"email_attachment": s.Delivery.EmailAttach, "email_attachment_form": attachmentForm(&s.Delivery), "notifications_activation_date": stamp(s.Delivery.NotifySince),
 		"run_notify": orNull(s.RunNotify)}
 	for _, ch := range channels {
 		out[ch.key] = ch.unset

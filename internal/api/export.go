@@ -1,6 +1,8 @@
 package api
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
 
 	"shoal"
@@ -62,11 +64,15 @@ func listOf(names []string) []string {
 	return names
 }
 
-// form reads the form of a file from the body.
+// form reads the form of a file from the body; without a format it is CSV.
 func (f *fields) form() shoal.ExportForm {
-	f.required("format")
-	form := shoal.ExportForm{Format: shoal.Format(f.text("format")), Fields: f.names("fields"), Omit: f.names("omit"),
-		BOM: f.flag("bom", false), GuardFormulas: f.flag("guard_formulas", false), Dotted: f.flag("dotted", false)}
+	form := shoal.ExportForm{Format: shoal.Format(cmp.Or(f.text("format"), string(shoal.FormatCSV))), Fields: f.names("fields"),
+		Omit: f.names("omit"), BOM: f.flag("bom", false), GuardFormulas: f.flag("guard_formulas", false), Dotted: f.flag("dotted", false)}
+	if f.err == nil {
+		if e, ok := errors.AsType[*shoal.Error](form.Validate()); ok {
+			f.bad(e.Param, "%s%s", f.path, e.Message)
+		}
+	}
 	return form
 }
 
@@ -103,6 +109,7 @@ func (a *API) createExport(c *call) error {
 	if err != nil {
 		return err
 	}
+	f.required("format")
 	form := f.form()
 	if err := f.error(); err != nil {
 		return err

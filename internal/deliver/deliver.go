@@ -38,6 +38,8 @@ type Options struct {
 	Store Store
 	Seal  *seal.Keyring
 	Dial  Dial
+	// Exports gives the results of runs as files; nil: those that stand in Blob.
+	Exports Exports
 	// Blob holds the files of exports.
 	Blob blob.Store
 	// Columns returns the fields of a run's results in the crawler's order, and
@@ -74,7 +76,7 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Service{Options: o}
-	found := &files{o.Store, o.Blob}
+	found := &files{o.Exports, o.Store, o.Blob}
 	s.senders = map[shoal.Channel]sender{
 		shoal.ChannelWebhook: &webhook{dial: o.Dial, userAgent: o.UserAgent, now: o.Now},
 		shoal.ChannelSlack:   &slack{dial: o.Dial, userAgent: o.UserAgent, link: o.Link},

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/textproto"
 	"os"
@@ -17,7 +18,6 @@ import (
 	"golang.org/x/net/idna"
 
 	"shoal"
-	"shoal/internal/blob"
 )
 
 // MailServer is the server that mails go through.
@@ -51,6 +51,7 @@ func (e *email) send(ctx context.Context, p *parcel) Answer {
 	var c struct {
 		Email  string `json:"email"`
 		Attach bool   `json:"attach"`
+		shoal.ExportForm
 	}
 	if err := p.read(&c); err != nil {
 		return Answer{Detail: err.Error(), final: true}
@@ -59,16 +60,17 @@ func (e *email) send(ctx context.Context, p *parcel) Answer {
 		return Answer{Target: c.Email, Detail: "No mail server is configured: start the server with --smtp-host and --smtp-from (SHOAL_SMTP_HOST, SHOAL_SMTP_FROM)"}
 	}
 	l := e.letter(p.delivery)
-	var file *blob.Object
+	var file *attachment
 	if c.Attach && p.delivery.Payload.Exported {
-		var err error
-		if file, err = e.files.open(ctx, p.delivery.RunID); err != nil {
+		content, size, err := e.files.small(ctx, p.delivery.RunID, c.ExportForm, maxAttachment)
+		switch {
+		case errors.Is(err, errTooLarge):
+			l.Note = fmt.Sprintf("The file has more than %d MB, which is too large for a mail.", maxAttachment>>20)
+		case err != nil:
 			return Answer{Target: c.Email, Detail: err.Error()}
-		}
-		defer file.Close()
-		if file.Size > maxAttachment {
-			l.Note = fmt.Sprintf("The file has %d MB, which is too large for a mail (at most %d).", file.Size>>20, maxAttachment>>20)
-			file = nil
+		default:
+			defer content.Close()
+			file = &attachment{content, size, fileName(p.delivery, c.Format), c.Format.ContentType()}
 		}
 	}
 	a := e.write(ctx, p.delivery, c.Email, l, file)
@@ -79,19 +81,26 @@ func (e *email) send(ctx context.Context, p *parcel) Answer {
 	return a
 }
 
+// attachment is a file that goes with a mail.
+type attachment struct {
+	io.ReadSeeker
+	size              int64
+	name, contentType string
+}
+
 // tooLarge is a mail server's code for a mail above its limit (RFC 1870).
 const tooLarge = 552
 
 // write writes one mail and hands it in; file may be nil.
-func (e *email) write(ctx context.Context, d *shoal.Delivery, to string, l letter, file *blob.Object) Answer {
+func (e *email) write(ctx context.Context, d *shoal.Delivery, to string, l letter, file *attachment) Answer {
 	m, err := e.message(d, to, l)
 	if err != nil {
 		return Answer{Target: to, Detail: err.Error(), final: true}
 	}
 	within := mailTimeout
 	if file != nil {
-		m.AttachReadSeeker(fileName(d), file, mail.WithFileContentType("text/csv"))
-		within += time.Duration(file.Size/slowest) * time.Second
+		m.AttachReadSeeker(file.name, file, mail.WithFileContentType(mail.ContentType(file.contentType)))
+		within += time.Duration(file.size/slowest) * time.Second
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()

@@ -1,6 +1,7 @@
 package deliver
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -88,8 +89,8 @@ func (l Link) of(d *shoal.Delivery) string {
 }
 
 // fileName is what a run's file is called where it is delivered.
-func fileName(d *shoal.Delivery) string {
-	return fmt.Sprintf("%s-%s.csv", slug(d.Payload.SquidName), d.CreatedAt.UTC().Format("20060102-150405"))
+func fileName(d *shoal.Delivery, f shoal.Format) string {
+	return fmt.Sprintf("%s-%s.%s", slug(d.Payload.SquidName), d.CreatedAt.UTC().Format("20060102-150405"), cmp.Or(f, shoal.FormatCSV))
 }
 
 // slug keeps what every file system takes: letters, digits and dashes.

@@ -1,6 +1,8 @@
 package deliver
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -18,6 +20,9 @@ import (
 // partSize is how much of a file is in memory at a time; S3 takes 10,000
 // parts, which makes 80 GB.
 const partSize = 8 << 20
+
+// smallFile is up to how many bytes a file of unknown size goes up in one piece.
+const smallFile = 1 << 20
 
 // answerWithin is how long a bucket's server may take to answer a request that
 // it has got all of.
@@ -37,6 +42,7 @@ type bucketConfig struct {
 	SecretKey  string `json:"aws_secret_key"`
 	Endpoint   string `json:"endpoint"` // empty: Amazon's
 	Region     string `json:"region"`
+	shoal.ExportForm
 }
 
 func (b *bucket) send(ctx context.Context, p *parcel) Answer {
@@ -52,7 +58,7 @@ func (b *bucket) send(ctx context.Context, p *parcel) Answer {
 		return Answer{Target: c.Bucket, Detail: "The settings of the bucket: " + err.Error(), final: true}
 	}
 	if p.delivery.Event == shoal.EventTest {
-		key := strings.TrimPrefix(strings.TrimSuffix(placed(c.TargetPath, p.delivery), "/")+"/shoal-test.txt", "/")
+		key := strings.TrimPrefix(strings.TrimSuffix(placed(c.TargetPath, p.delivery, c.Format), "/")+"/shoal-test.txt", "/")
 		a := c.put(ctx, client, host, key, strings.NewReader(testText), int64(len(testText)))
 		if a.OK {
 			// That it may not be deleted is no failure: deliveries delete nothing.
@@ -60,12 +66,12 @@ func (b *bucket) send(ctx context.Context, p *parcel) Answer {
 		}
 		return a
 	}
-	file, err := b.files.open(ctx, p.delivery.RunID)
+	file, size, err := b.files.open(ctx, p.delivery.RunID, c.ExportForm)
 	if err != nil {
 		return Answer{Target: c.Bucket, Detail: err.Error()}
 	}
 	defer file.Close()
-	return c.put(ctx, client, host, placed(c.TargetPath, p.delivery), file, file.Size)
+	return c.put(ctx, client, host, placed(c.TargetPath, p.delivery, c.Format), file, size)
 }
 
 // testText is the content of a test file.
@@ -91,11 +97,11 @@ func (c *bucketConfig) client(transport http.RoundTripper) (*minio.Client, strin
 	return client, endpoint, err
 }
 
-// put uploads the file, in parts if it is large. The object appears whole or
-// not at all, and a repeat replaces it.
+// put uploads the file, in parts if it is large or of unknown size (-1). The
+// object appears whole or not at all, and a repeat replaces it.
 func (c *bucketConfig) put(ctx context.Context, client *minio.Client, host, key string, file io.Reader, size int64) Answer {
 	a := Answer{Target: c.Bucket + "/" + key}
-	if size > partSize {
+	if size > partSize || size < 0 {
 		// What a process left that died in the middle would be kept, and paid for,
 		// for ever. That it may not be looked for is no failure.
 		err := client.RemoveIncompleteUpload(ctx, c.Bucket, key)
@@ -106,10 +112,24 @@ func (c *bucketConfig) put(ctx context.Context, client *minio.Client, host, key 
 	}
 	ctx, from, stop := newPaced(ctx, file)
 	defer stop()
+	var body io.Reader = from
+	if size < 0 {
+		// A small file needs no parts, and an empty one cannot have any.
+		b, err := io.ReadAll(io.LimitReader(from, smallFile))
+		if err != nil {
+			a.Detail = from.verdict(ctx, err).Error()
+			return a
+		}
+		if body = bytes.NewReader(b); len(b) < smallFile {
+			size = int64(len(b))
+		} else {
+			body = io.MultiReader(body, from)
+		}
+	}
 	// An MD5 of each part instead of signed chunks: not every server that speaks
 	// S3 takes the framing of those off, and the file would hold it.
-	sent, err := client.PutObject(ctx, c.Bucket, key, from, size, minio.PutObjectOptions{
-		ContentType: "text/csv; charset=utf-8", PartSize: partSize, NumThreads: 1, DisableContentSha256: true, SendContentMd5: true,
+	sent, err := client.PutObject(ctx, c.Bucket, key, body, size, minio.PutObjectOptions{
+		ContentType: c.Format.ContentType(), PartSize: partSize, NumThreads: 1, DisableContentSha256: true, SendContentMd5: true,
 	})
 	if err == nil && sent.ETag == "" {
 		// Anybody answers 200; a server of S3 names what it has stored.
@@ -160,14 +180,15 @@ var s3Hints = map[string]string{
 
 // placed is where a run's file goes: the path with its words in braces
 // replaced. Without a file's name at its end it is a directory. The words are
-// {squid}, {run}, {date} and {time}, of the event, so that a repeat has the same.
-func placed(path string, d *shoal.Delivery) string {
+// {squid}, {run}, {date} and {time}, of the event, so that a repeat has the
+// same, and {format}.
+func placed(path string, d *shoal.Delivery, f shoal.Format) string {
 	at := d.CreatedAt.UTC()
 	path = strings.NewReplacer(
-		"{squid}", slug(d.Payload.SquidName), "{run}", string(d.RunID), "{date}", at.Format("2006-01-02"), "{time}", at.Format("150405"),
+		"{squid}", slug(d.Payload.SquidName), "{run}", string(d.RunID), "{date}", at.Format("2006-01-02"), "{time}", at.Format("150405"), "{format}", string(cmp.Or(f, shoal.FormatCSV)),
 	).Replace(strings.Trim(path, "/"))
 	if last := path[strings.LastIndexByte(path, '/')+1:]; path != "" && strings.Contains(last, ".") || d.Event == shoal.EventTest {
 		return path
 	}
-	return strings.TrimPrefix(path+"/"+fileName(d), "/")
+	return strings.TrimPrefix(path+"/"+fileName(d, f), "/")
 }

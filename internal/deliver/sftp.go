@@ -37,6 +37,7 @@ type serverConfig struct {
 	// HostKey is the server's public key as in authorized_keys; the first one
 	// seen is stored.
 	HostKey string `json:"host_key"`
+	shoal.ExportForm
 }
 
 func (s *server) send(ctx context.Context, p *parcel) Answer {
@@ -183,16 +184,16 @@ func (s *session) Close() {
 func (s *server) put(ctx context.Context, client *session, c *serverConfig, d *shoal.Delivery) (where string, err error) {
 	var from io.Reader = strings.NewReader(testText)
 	size := int64(len(testText))
-	name := path.Join(orDot(c.Directory), fileName(d))
+	name := path.Join(orDot(c.Directory), fileName(d, c.Format))
 	if d.Event == shoal.EventTest {
 		name = path.Join(orDot(c.Directory), "shoal-test.txt")
 	} else {
-		file, err := s.files.open(ctx, d.RunID)
+		file, n, err := s.files.open(ctx, d.RunID, c.ExportForm)
 		if err != nil {
 			return c.Host, err
 		}
 		defer file.Close()
-		from, size = file, file.Size
+		from, size = file, n
 	}
 	where = c.Host + ":" + name
 	if err := client.MkdirAll(path.Dir(name)); err != nil {
@@ -217,7 +218,8 @@ func orDot(directory string) string {
 	return directory
 }
 
-// upload writes a file and makes sure that all of it arrived.
+// upload writes a file and makes sure that all of it arrived. A size of -1 is
+// one that is not known.
 func upload(ctx context.Context, client *session, name string, from io.Reader, size int64) (err error) {
 	ctx, file, over := newPaced(ctx, from)
 	defer over()
@@ -232,7 +234,7 @@ func upload(ctx context.Context, client *session, name string, from io.Reader, s
 	if err = errors.Join(err, f.Close()); err != nil {
 		return file.verdict(ctx, fmt.Errorf("write %s: %w", name, err))
 	}
-	if sent != size {
+	if size >= 0 && sent != size {
 		return fmt.Errorf("the run's file has %d bytes, and %d could be read: make it again with POST /v1/runs/ID/export, then redeliver", size, sent)
 	}
 	info, err := client.Stat(name)

@@ -179,7 +179,11 @@ func (s *Service) packEmail(w *shoal.DeliveryWork) (*parcel, bool) {
 	}
 	wanted := slices.Contains(w.Config.Wanted(w.Event, w.Notify), shoal.ChannelEmail) ||
 		w.Event == shoal.EventDeliveryPaused && slices.Contains(w.Config.Alerts(w.Notify), shoal.ChannelEmail)
-	config, err := json.Marshal(map[string]any{"email": to, "attach": w.Config.EmailAttach})
+	config, err := json.Marshal(struct {
+		Email  string `json:"email"`
+		Attach bool   `json:"attach"`
+		shoal.ExportForm
+	}{to, w.Config.EmailAttach, w.Config.EmailForm})
 	if err != nil || !wanted {
 		return nil, false
 	}
