@@ -20,6 +20,7 @@ type runCmd struct {
 	Pause    runPause    `cmd:"" help:"Pause a run."`
 	Resume   runResume   `cmd:"" help:"Let a paused run go on."`
 	Abort    runAbort    `cmd:"" help:"End a run; what it collected is exported."`
+	Changes  runChanges  `cmd:"" help:"Show what is new, changed and gone since an earlier run."`
 	Export   runExport   `cmd:"" help:"Make a file of a run's results: CSV, JSON, JSON lines, XLSX or Parquet."`
 	Rm       runRm       `cmd:"" help:"Delete an ended run with its results."`
 }
