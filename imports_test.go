@@ -15,7 +15,7 @@ import (
 // What tests may use besides their package's own row: the web to try things
 // on, a PostgreSQL, and the real store instead of a mock. External test
 // packages (x_test) put the house together and may import all of it.
-var testOnly = []string{"internal/fixtures", "internal/pgtest", "internal/store", "internal/store/storetest"}
+var testOnly = []string{"internal/fixtures", "internal/pgtest", "internal/mariatest", "internal/store", "internal/store/storetest"}
 
 // allowedImports reads the table of ARCHITECTURE.md: for each package the
 // packages of this module that it may import, "*" for all.

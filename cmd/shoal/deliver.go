@@ -13,6 +13,7 @@ import (
 	"shoal/internal/fetch"
 	"shoal/internal/safedial"
 	"shoal/internal/seal"
+	"shoal/internal/sqltable"
 )
 
 // deliverWorkers is how many deliveries go out at a time: each mostly waits for
@@ -24,6 +25,7 @@ type deliveryFlags struct {
 	AllowPrivateDeliveries bool      `help:"Deliver to private and loopback addresses too (webhooks, mail, buckets, servers)." env:"SHOAL_ALLOW_PRIVATE_DELIVERIES"`
 	GoogleCredentials      string    `help:"Key file (JSON) of the Google account that writes sheets of squids without credentials of their own." env:"SHOAL_GOOGLE_CREDENTIALS" type:"path" placeholder:"FILE"`
 	GoogleEndpoint         string    `help:"Where the Google Sheets API is, if it is reached by a gateway." env:"SHOAL_GOOGLE_ENDPOINT" placeholder:"URL"`
+	DeliveryDir            string    `help:"Directory below which deliveries may write SQLite files, each workspace in one of its own; without it none are written." env:"SHOAL_DELIVERY_DIR" type:"path" placeholder:"DIR"`
 	SMTP                   smtpFlags `embed:"" prefix:"smtp-" envprefix:"SHOAL_SMTP_"`
 }
 
@@ -99,9 +101,15 @@ func (p *platform) newDeliver(keys *seal.Keyring) (*deliver.Service, error) {
 		AllowPrivate: p.cfg.DeliveryFlags.AllowPrivateDeliveries,
 		Hint:         "to deliver to private addresses, start with --allow-private-deliveries (SHOAL_ALLOW_PRIVATE_DELIVERIES=true)",
 	})
+	if dir := p.cfg.DeliveryFlags.DeliveryDir; dir != "" {
+		if p.tables, err = sqltable.OpenDir(dir, p.cfg.Data); err != nil {
+			return nil, &exit{exitUsage, fmt.Errorf("--delivery-dir: %w", err)}
+		}
+	}
 	return deliver.New(deliver.Options{
 		Store: p.store, Seal: keys, Dial: dialer.DialContext,
 		Exports: p.runs, Blob: p.blobs, Columns: p.runs.Attributes, Rows: p.runs.Rows, Mail: mails, Google: google, UserAgent: fetch.DefaultUserAgent(version), Logger: p.cfg.log,
-		Link: func(ws shoal.WorkspaceID, run shoal.RunID) string { return p.api.ResultsLink(ws, run) },
+		Tables: sqltable.Options{Dir: p.tables},
+		Link:   func(ws shoal.WorkspaceID, run shoal.RunID) string { return p.api.ResultsLink(ws, run) },
 	}), nil
 }

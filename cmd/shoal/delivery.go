@@ -15,7 +15,7 @@ import (
 type deliveryCmd struct {
 	Ls        deliveryLs        `cmd:"" help:"The delivery log, newest first."`
 	Show      deliveryShow      `cmd:"" help:"Show where a squid's results go, and how each channel does."`
-	Set       deliverySet       `cmd:"" help:"Set a channel of a squid: webhook, email, slack, s3, sftp, google_sheet."`
+	Set       deliverySet       `cmd:"" help:"Set a channel of a squid: webhook, email, slack, s3, sftp, google_sheet, database."`
 	Test      deliveryTest      `cmd:"" help:"Send a test message through a channel, the way a delivery goes."`
 	Redeliver deliveryRedeliver `cmd:"" help:"Send a delivery again."`
 	Resume    deliveryResume    `cmd:"" help:"Let a paused channel of a squid work again."`
@@ -81,7 +81,7 @@ func (c *deliveryShow) Run(ctx context.Context, o *output) error {
 // channelKeys are the API's names of the channels' settings.
 var channelKeys = map[string]string{
 	"webhook": "webhook_fields", "slack": "slack_fields", "s3": "s3_fields", "sftp": "ftp_fields",
-	"google_sheet": "google_sheet_fields", "googlesheet": "google_sheet_fields",
+	"google_sheet": "google_sheet_fields", "googlesheet": "google_sheet_fields", "database": "database_fields",
 }
 
 // assignments are settings from the command line: name=value.
@@ -143,7 +143,7 @@ func assigned(text string) (any, error) {
 type deliverySet struct {
 	serverFlags
 	Squid   string      `arg:"" help:"Id of the squid."`
-	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp or google_sheet." enum:"webhook,email,slack,s3,sftp,google_sheet,googlesheet"`
+	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp, google_sheet or database." enum:"webhook,email,slack,s3,sftp,google_sheet,googlesheet,database"`
 	Set     assignments `help:"A setting of the channel; may be given several times." placeholder:"NAME=VALUE" sep:"none"`
 	Off     bool        `help:"Take the channel away."`
 }
@@ -155,6 +155,7 @@ func (deliverySet) Help() string {
   shoal delivery set ID email --set email=me@example.com --set email_attachment=true
   shoal delivery set ID slack --set url=https://hooks.slack.com/services/…
   shoal delivery set ID google_sheet --set url=https://docs.google.com/spreadsheets/d/… --set credentials=@key.json
+  shoal delivery set ID database --set url=postgres://me:secret@db.example.com/shop --set table=products --set key=sku,shop
 @FILE stands for what the file holds.
 A webhook's secret is printed once, when it is made.`
 }
@@ -188,7 +189,7 @@ func (c *deliverySet) Run(ctx context.Context, o *output) error {
 
 type deliveryTest struct {
 	serverFlags
-	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp or google_sheet." enum:"webhook,email,slack,s3,sftp,google_sheet,googlesheet"`
+	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp, google_sheet or database." enum:"webhook,email,slack,s3,sftp,google_sheet,googlesheet,database"`
 	Squid   string      `help:"Test what this squid has stored; --set changes it for the test." placeholder:"ID"`
 	Set     assignments `help:"A setting of the channel; may be given several times." placeholder:"NAME=VALUE" sep:"none"`
 }
@@ -250,7 +251,7 @@ func (c *deliveryRedeliver) Run(ctx context.Context, o *output) error {
 type deliveryResume struct {
 	serverFlags
 	Squid   string `arg:"" help:"Id of the squid."`
-	Channel string `arg:"" help:"The paused channel: webhook, email, slack, s3, sftp, google_sheet."`
+	Channel string `arg:"" help:"The paused channel: webhook, email, slack, s3, sftp, google_sheet, database."`
 }
 
 func (c *deliveryResume) Run(ctx context.Context, o *output) error {

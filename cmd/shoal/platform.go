@@ -30,6 +30,7 @@ import (
 	"shoal/internal/safedial"
 	"shoal/internal/schedule"
 	"shoal/internal/seal"
+	"shoal/internal/sqltable"
 	"shoal/internal/store"
 )
 
@@ -92,6 +93,7 @@ type platform struct {
 	accounts *accounts.Service
 	blobs    *blob.Dir
 	deliver  *deliver.Service
+	tables   *sqltable.Dir // where deliveries write SQLite files, nil: nowhere
 	api      *api.API
 	importer *api.Importer
 	user     shoal.User
@@ -344,6 +346,9 @@ func (p *platform) close() error {
 	}
 	if p.blobs != nil {
 		err = p.blobs.Close()
+	}
+	if p.tables != nil {
+		err = errors.Join(err, p.tables.Close())
 	}
 	if p.db != nil {
 		err = errors.Join(err, p.db.Close())

@@ -10,6 +10,7 @@ import (
 
 	"shoal"
 	"shoal/internal/deliver"
+	"shoal/internal/sqltable"
 )
 
 // channel is one way that results are delivered.
@@ -28,6 +29,8 @@ const (
 	channelSFTP    = "ftp_fields"
 	channelWebhook = "webhook_fields"
 	channelSlack   = "slack_fields"
+	// channelDatabase is a table of a database.
+	channelDatabase = "database_fields"
 )
 
 var channels = []*channel{
@@ -36,6 +39,7 @@ var channels = []*channel{
 	{shoal.ChannelSFTP, channelSFTP, []string{"password", "private_key"}, readSFTP, map[string]any{"host": nil, "port": 22, "is_active": false}},
 	{shoal.ChannelWebhook, channelWebhook, []string{secretKey, formerKey}, readWebhook, map[string]any{"url": nil, "is_active": false}},
 	{shoal.ChannelSlack, channelSlack, nil, readSlack, map[string]any{"url": nil, "is_active": false}},
+	{shoal.ChannelDatabase, channelDatabase, []string{"url"}, readDatabase, map[string]any{"url": nil, "table": nil, "is_active": false}},
 }
 
 func channelOf(key string) *channel {
@@ -160,6 +164,9 @@ func (c *call) readChannel(f *fields, ch *channel, d *shoal.DeliveryConfig, echo
 	}
 	former := c.a.openChannel(ch, d)
 	ch.keepSecrets(config, former)
+	if err := ch.whole(given, config); err != nil {
+		return err
+	}
 	made := ch.name == shoal.ChannelWebhook && c.a.rotate(config, former)
 	shown := ch.masked(config)
 	if made {
@@ -227,10 +234,18 @@ func (ch *channel) keepSecrets(config, former map[string]any) {
 	for _, name := range ch.secrets {
 		given, _ := config[name].(string)
 		had, _ := former[name].(string)
-		if given != "" && had != "" && given == mask(had) {
+		if given != "" && had != "" && given == ch.mask(had) {
 			config[name] = had
 		}
 	}
+}
+
+// whole refuses a masked secret that stands for none.
+func (ch *channel) whole(f *fields, config map[string]any) error {
+	if link, _ := config["url"].(string); ch.name == shoal.ChannelDatabase && sqltable.Hidden(link) {
+		f.bad("url", "%s has a masked password: give the whole one, or the URL exactly as it was shown", f.name("url"))
+	}
+	return f.error()
 }
 
 // openChannel returns the stored config of a channel, nil if there is none. One
@@ -259,10 +274,18 @@ func (ch *channel) masked(config map[string]any) map[string]any {
 	out := cloned(config)
 	for _, name := range ch.secrets {
 		if s, ok := out[name].(string); ok && s != "" {
-			out[name] = mask(s)
+			out[name] = ch.mask(s)
 		}
 	}
 	return out
+}
+
+// mask masks a secret of the channel. That of a database is within its URL.
+func (ch *channel) mask(s string) string {
+	if ch.name == shoal.ChannelDatabase {
+		return sqltable.Masked(s)
+	}
+	return mask(s)
 }
 
 // mask shows a secret's first four characters, if it has others.
@@ -280,6 +303,7 @@ type wireDelivery struct {
 	S3          map[string]any `json:"s3_fields"`
 	Webhook     map[string]any `json:"webhook_fields"`
 	Slack       map[string]any `json:"slack_fields"`
+	Database    map[string]any `json:"database_fields"`
 }
 
 func (a *API) showDelivery(d *shoal.DeliveryConfig) wireDelivery {
@@ -290,5 +314,5 @@ func (a *API) showDelivery(d *shoal.DeliveryConfig) wireDelivery {
 		}
 		return ch.unset
 	}
-	return wireDelivery{show(channelSheet), show(channelSFTP), show(channelS3), show(channelWebhook), show(channelSlack)}
+	return wireDelivery{show(channelSheet), show(channelSFTP), show(channelS3), show(channelWebhook), show(channelSlack), show(channelDatabase)}
 }

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 
 	"shoal"
 	"shoal/internal/deliver"
+	"shoal/internal/sqltable"
 )
 
 func readSheet(f *fields) map[string]any {
@@ -174,4 +176,66 @@ func checkURL(f *fields, key, link string) {
 	if f.err == nil && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || len(link) > 2000) {
 		f.bad(key, "%s is %q; it must be an http or https address", f.name(key), clip(link, 80))
 	}
+}
+
+// readDatabase reads the fields of a table. Lists may be given as texts with
+// commas, as the command line has them.
+func readDatabase(f *fields) map[string]any {
+	f.required("url", "table")
+	c := sqltable.Config{
+		URL: f.text("url"), Schema: f.text("schema"), Table: f.text("table"), Mode: sqltable.Mode(f.text("mode")), CA: f.text("ca"),
+		Key: f.listed("key"), Fields: f.listed("fields"), Omit: f.listed("omit"), Columns: f.renamed("columns"),
+	}
+	create := f.flag("create", true)
+	out := map[string]any{"url": c.URL, "table": c.Table, "mode": string(cmp.Or(c.Mode, sqltable.Upsert)), "create": create, "is_active": f.flag("is_active", true)}
+	if f.err == nil {
+		if err := c.Check(); err != nil {
+			err.Message, err.Param = strings.Replace(err.Message, err.Param, f.name(err.Param), 1), f.name(err.Param)
+			f.fail(err)
+		}
+	}
+	for name, list := range map[string][]string{"key": c.Key, "fields": c.Fields, "omit": c.Omit} {
+		if len(list) > 0 {
+			out[name] = list
+		}
+	}
+	for name, text := range map[string]string{"schema": c.Schema, "ca": c.CA} {
+		if text != "" {
+			out[name] = text
+		}
+	}
+	if len(c.Columns) > 0 {
+		out["columns"] = c.Columns
+	}
+	return out
+}
+
+// listed returns a list of names, given as an array or as one text with commas;
+// nil when it is absent, null or empty.
+func (f *fields) listed(key string) []string {
+	text, ok := f.m[key].(string)
+	if !ok {
+		return f.names(key)
+	}
+	var all []string
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+// renamed returns an object of strings.
+func (f *fields) renamed(key string) map[string]string {
+	o := f.object(key)
+	if o == nil {
+		return nil
+	}
+	all := map[string]string{}
+	for name := range o.m {
+		all[name] = o.text(name)
+	}
+	f.take(o)
+	return all
 }

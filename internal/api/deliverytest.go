@@ -35,6 +35,9 @@ func (a *API) testDelivery(key string) func(*call) error {
 				return f.error()
 			}
 			ch.keepSecrets(config, stored)
+			if err := ch.whole(f, config); err != nil {
+				return err
+			}
 		}
 		return c.sendTest(ch.name, config)
 	}
@@ -56,7 +59,7 @@ func (a *API) testEmail(c *call) error {
 }
 
 func (c *call) sendTest(name shoal.Channel, config map[string]any) error {
-	answer := c.a.deliver.Test(c.ctx(), name, appendJSON(nil, config))
+	answer := c.a.deliver.TestOf(c.ctx(), c.ws, name, appendJSON(nil, config))
 	return c.json(http.StatusOK, wireTest{answer.OK, answer.Status, answer.Detail})
 }
 

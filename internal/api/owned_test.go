@@ -112,6 +112,7 @@ var bodies = map[string]func(own things) any{
 	"POST /v1/delivery/test-googlesheet": func(things) any { return map[string]any{"url": "https://docs.google.com/spreadsheets/d/1"} },
 	"POST /v1/delivery/test-s3":          func(things) any { return map[string]any{"bucket": "results"} },
 	"POST /v1/delivery/test-webhook":     func(things) any { return map[string]any{"url": "https://a.example/h"} },
+	"POST /v1/delivery/test-database":    func(things) any { return map[string]any{"url": "postgres://u:p@db.example/d", "table": "t"} },
 	"POST /v1/delivery/test-slack":       func(things) any { return map[string]any{"url": "https://a.example/h"} },
 	"POST /v1/delivery/pause":            func(things) any { return map[string]any{"channel": "webhook"} },
 	"POST /v1/delivery/resume":           func(things) any { return map[string]any{"channel": "webhook"} },
@@ -307,7 +308,7 @@ func (s *world) askForeign(op operation, own, theirs things, hidden []string) {
 	}
 	for _, name := range op.properties() {
 		body, ok := op.body(own).(map[string]any)
-		if of := named[name]; of != "" && ok && !op.staff() {
+		if of := named[name]; of != "" && ok && !op.staff() && op.name()+" "+name != "POST /v1/delivery/test-database key" { // a key of fields
 			body[name] = theirs[of]
 			if name == "accounts" {
 				body[name] = []any{theirs[of]}

@@ -155,5 +155,6 @@ func (a *API) routes() []route {
 		{method: post, path: "/v1/delivery/test-webhook", scope: run, handle: a.testDelivery(channelWebhook)},
 		{method: post, path: "/v1/delivery/test-sftp", scope: run, handle: a.testDelivery(channelSFTP)},
 		{method: post, path: "/v1/delivery/test-slack", scope: run, handle: a.testDelivery(channelSlack)},
+		{method: post, path: "/v1/delivery/test-database", scope: run, handle: a.testDelivery(channelDatabase)},
 	}
 }

@@ -68,9 +68,10 @@ type Runs interface {
 
 // Deliverer sends deliveries.
 type Deliverer interface {
-	// Test sends a test message the way a delivery goes. config is the channel's
-	// JSON. That the other side fails is an answer, not an error.
-	Test(ctx context.Context, c shoal.Channel, config []byte) deliver.Answer
+	// TestOf sends a test message of the workspace the way a delivery goes.
+	// config is the channel's JSON. That the other side fails is an answer, not
+	// an error.
+	TestOf(ctx context.Context, ws shoal.WorkspaceID, c shoal.Channel, config []byte) deliver.Answer
 }
 
 // Catalogue knows the crawlers.

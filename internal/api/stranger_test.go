@@ -39,11 +39,12 @@ func TestNoBodyIsTooStrange(t *testing.T) {
 		"/v1/accounts/cookies":             "type cookies account username domain",
 		"/v1/accounts/login":               "type username password otp remember account",
 		"/v1/accounts/" + id + "/check":    "",
-		"/v1/delivery?squid=" + squid:      "email notifications google_sheet_fields s3_fields ftp_fields webhook_fields slack_fields",
+		"/v1/delivery?squid=" + squid:      "email notifications google_sheet_fields s3_fields ftp_fields webhook_fields slack_fields database_fields",
 		"/v1/delivery/test-webhook":        "url is_active retry events secret",
 		"/v1/delivery/test-s3":             "bucket target_path endpoint region",
 		"/v1/delivery/test-sftp":           "host port username password directory",
 		"/v1/delivery/test-slack":          "url",
+		"/v1/delivery/test-database":       "url table schema mode key columns fields omit create ca",
 		"/v1/delivery/test-email":          "email",
 	} {
 		for _, v := range values {

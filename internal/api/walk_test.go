@@ -417,7 +417,8 @@ func (w *world) walkDelivery(squid string) {
 	for path, body := range map[string]map[string]any{
 		"email": {"email": "me@example.com"}, "googlesheet": {"url": "https://docs.google.com/spreadsheets/d/1"},
 		"slack": {"url": "https://hooks.slack.com/services/x"}, "s3": {"bucket": "results"}, "webhook": {"url": "https://example.com/h"},
-		"sftp": {"host": "h", "port": 22, "username": "u", "password": "p", "directory": "/"},
+		"sftp":     {"host": "h", "port": 22, "username": "u", "password": "p", "directory": "/"},
+		"database": {"url": "mysql://u:p@db.invalid/d", "table": "t", "key": "a,b", "columns": map[string]any{"a": "b"}},
 	} {
 		if a := w.post("/v1/delivery/test-"+path, body); a.json["success"] != false || a.str("detail") == "" {
 			w.t.Errorf("test %s: %s", path, a.body)

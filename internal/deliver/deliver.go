@@ -28,6 +28,7 @@ import (
 	"shoal/internal/blob"
 	"shoal/internal/export"
 	"shoal/internal/seal"
+	"shoal/internal/sqltable"
 )
 
 // Dial connects to an address that a person gave.
@@ -48,6 +49,9 @@ type Options struct {
 	Rows    func(ctx context.Context, run *shoal.Run) export.Rows
 	// Google is how sheets are reached.
 	Google Google
+	// Tables bounds the writing of tables and says where SQLite files are; they
+	// are dialled by Dial.
+	Tables sqltable.Options
 	// Mail is where mails are handed in; the zero value sends none.
 	Mail MailServer
 	// Link may be nil: no links.
@@ -77,6 +81,7 @@ func New(o Options) *Service {
 	}
 	s := &Service{Options: o}
 	found := &files{o.Exports, o.Store, o.Blob}
+	o.Tables.Dial = o.Dial
 	s.senders = map[shoal.Channel]sender{
 		shoal.ChannelWebhook: &webhook{dial: o.Dial, userAgent: o.UserAgent, now: o.Now},
 		shoal.ChannelSlack:   &slack{dial: o.Dial, userAgent: o.UserAgent, link: o.Link},
@@ -84,6 +89,8 @@ func New(o Options) *Service {
 		shoal.ChannelS3:      &bucket{dial: o.Dial, files: found},
 		shoal.ChannelSFTP:    &server{dial: o.Dial, files: found},
 		shoal.ChannelSheet:   &sheet{dial: o.Dial, store: o.Store, google: o.Google, userAgent: o.UserAgent, columns: o.Columns, rows: o.Rows},
+		shoal.ChannelDatabase: &database{
+			tables: sqltable.New(o.Tables), run: o.Store, columns: o.Columns, rows: o.Rows},
 	}
 	return s
 }
@@ -129,13 +136,18 @@ func Purpose(c shoal.Channel) string { return "delivery/" + string(c) }
 // Test sends a message that says it is a test, the way a delivery goes. config
 // is the channel's JSON, not sealed.
 func (s *Service) Test(ctx context.Context, c shoal.Channel, config []byte) Answer {
+	return s.TestOf(ctx, "", c, config)
+}
+
+// TestOf is Test for a workspace, of which the files of a channel may be.
+func (s *Service) TestOf(ctx context.Context, ws shoal.WorkspaceID, c shoal.Channel, config []byte) Answer {
 	sender := s.senders[c]
 	if sender == nil {
 		return Answer{Detail: "This channel is not served by this version"}
 	}
 	now := s.Now()
 	d := &shoal.Delivery{
-		ID: shoal.NewID[shoal.DeliveryID](), Event: shoal.EventTest, Channel: c, CreatedAt: now,
+		ID: shoal.NewID[shoal.DeliveryID](), WorkspaceID: ws, Event: shoal.EventTest, Channel: c, CreatedAt: now,
 		SquidID: shoal.NewID[shoal.SquidID](), RunID: shoal.NewID[shoal.RunID](),
 		Payload: shoal.DeliveryPayload{SquidName: "Test of a delivery", Status: shoal.RunDone},
 	}
