@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,27 +56,92 @@ func TestDocumentedSheet(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := srv.await(begun.ID, 60*time.Second, func(r *client.Run) bool { return r.IsDone })
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.After(time.Minute); ; {
-		log, err := srv.client().Deliveries(t.Context(), r.ID, "", "", client.Window{})
+	srv.sheetDelivered(r.ID)
+	if rows := book.Rows("Sheet1"); int64(len(rows)) != r.TotalUniqueResults+1 || rows[0][0] != "url" {
+		t.Errorf("%d rows in the sheet, %v, of %d results", len(rows), rows[0], r.TotalUniqueResults)
+	}
+}
+
+// sheetDelivered waits until the sheet has the run.
+func (s *server) sheetDelivered(run string) {
+	s.t.Helper()
+	until(s.t, "the delivery to end", func() bool {
+		log, err := s.client().Deliveries(s.t.Context(), run, "", "", client.Window{})
 		if err != nil {
-			t.Fatal(err)
+			s.t.Fatal(err)
 		}
-		if i := len(log.Data) - 1; i >= 0 && log.Data[i].Channel == "google_sheet" && log.Data[i].Status != "pending" {
-			if log.Data[i].Status != "delivered" {
-				t.Fatalf("the delivery: %+v, %s", log.Data[i], orEmpty(log.Data[i].Detail))
-			}
-			break
+		i := slices.IndexFunc(log.Data, func(d client.Delivery) bool { return d.Channel == "google_sheet" })
+		if i >= 0 && log.Data[i].Status == "failed" {
+			s.t.Fatalf("the delivery failed: %s", orEmpty(log.Data[i].Detail))
 		}
+		return i >= 0 && log.Data[i].Status == "delivered"
+	})
+}
+
+// until waits for what to come true.
+func until(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(time.Minute); !ok(); {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("the delivery did not come to an end: %+v", log.Data)
+			t.Fatalf("waited in vain for %s", what)
 		}
 	}
-	if rows := book.Rows("Sheet1"); int64(len(rows)) != r.TotalUniqueResults+1 || rows[0][0] != "url" {
-		t.Errorf("%d rows in the sheet, %v, of %d results", len(rows), rows[0], r.TotalUniqueResults)
+}
+
+// TestSheetKilledBetweenWriteAndRecord kills the server when Google has written
+// the rows and has not answered: they are sent once more, and are there once.
+func TestSheetKilledBetweenWriteAndRecord(t *testing.T) {
+	const robot = "shoal@my-project.iam.gserviceaccount.com"
+	target := site(t, fixtures.Static())
+	for name, c := range map[string]struct {
+		add    bool
+		method string // whose second call writes the rows
+	}{"append": {true, sheetstest.Update}, "replace": {false, sheetstest.BatchUpdate}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			google := sheetstest.Start(t)
+			book, key := google.NewBook("Prices", robot), google.ServiceAccount(robot)
+			srv := newServer(t, t.TempDir(), "", "--allow-private-deliveries", "--google-endpoint", google.URL)
+			srv.start()
+			ctx, api := t.Context(), srv.client()
+			squid, err := api.CreateSquid(ctx, "website", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := api.AddTasks(ctx, squid.ID, []map[string]any{{"url": target + "/"}}); err != nil {
+				t.Fatal(err)
+			}
+			fields := map[string]any{"url": book.URL(), "append": c.add, "credentials": key}
+			if _, err := api.SetDelivery(ctx, squid.ID, map[string]any{"google_sheet_fields": fields}); err != nil {
+				t.Fatal(err)
+			}
+			google.SetFault(func(method string, n int) *sheetstest.Fault {
+				if method == c.method && n == 2 {
+					return &sheetstest.Fault{HangAfter: true}
+				}
+				return nil
+			})
+			run, err := api.StartRun(ctx, squid.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			until(t, "the rows", func() bool { return len(book.Rows("Sheet1")) > 1 })
+			srv.kill()
+			google.SetFault(nil)
+			srv.start()
+			srv.sheetDelivered(run.ID)
+			r, err := api.Run(ctx, run.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rows, tabs := book.Rows("Sheet1"), book.Tabs(); int64(len(rows)) != r.TotalUniqueResults+1 || len(tabs) != 1 {
+				t.Errorf("%d rows in %v, of %d results", len(rows), tabs, r.TotalUniqueResults)
+			}
+		})
 	}
 }
 

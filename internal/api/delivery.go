@@ -231,6 +231,9 @@ func (a *API) wants(d *shoal.DeliveryConfig) map[shoal.Channel][]shoal.RunEvent 
 // keepSecrets takes a masked secret, as the API shows it, for the one stored:
 // a client may send back what it was shown.
 func (ch *channel) keepSecrets(config, former map[string]any) {
+	if ch.name == shoal.ChannelSheet {
+		keepCredentials(config, former)
+	}
 	for _, name := range ch.secrets {
 		given, _ := config[name].(string)
 		had, _ := former[name].(string)

@@ -33,16 +33,17 @@ const (
 )
 
 // readGoogleKey takes credentials as text or as an object, and shows whom the
-// sheet must be shared with. Masked ones, as they are shown, are looked up later.
+// sheet must be shared with. null takes them away; without a word of them, or
+// masked as they are shown, they stay (keepCredentials).
 func readGoogleKey(f *fields, out map[string]any) {
 	given := f.m[credentialsKey]
-	if given == nil || given == "" {
-		return
-	}
 	if s, ok := given.(string); ok && strings.HasSuffix(s, "****") {
 		out[credentialsKey] = s
-		if account := f.text(accountKey); account != "" {
-			out[accountKey] = account
+		return
+	}
+	if given == nil || given == "" {
+		if f.has(credentialsKey) {
+			out[credentialsKey] = nil
 		}
 		return
 	}
@@ -61,6 +62,20 @@ func readGoogleKey(f *fields, out map[string]any) {
 	out[credentialsKey] = text
 	if account != "" {
 		out[accountKey] = account
+	}
+}
+
+// keepCredentials leaves a sheet its credentials when nothing else was said:
+// clients of lobstr.io know of none.
+func keepCredentials(config, former map[string]any) {
+	had, _ := former[credentialsKey].(string)
+	given, said := config[credentialsKey]
+	if had == "" || said && given != had && given != mask(had) {
+		return
+	}
+	config[credentialsKey] = had
+	if account, ok := former[accountKey]; ok {
+		config[accountKey] = account
 	}
 }
 

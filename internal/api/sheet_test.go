@@ -46,6 +46,15 @@ func TestSheetFields(t *testing.T) {
 			t.Errorf("test of what was sent back: %s", a.body)
 		}
 	}
+	// Who knows nothing of credentials leaves them; null takes them away.
+	bare := w.ok(201, "POST", path, map[string]any{"google_sheet_fields": map[string]any{"url": book.URL(), "append": false}})
+	if a := w.post("/v1/delivery/test-googlesheet?squid="+squid, map[string]any{}); a.json["success"] != true || !strings.Contains(string(bare.body), robot) {
+		t.Errorf("set without a word of credentials: %s, test %s", bare.body, a.body)
+	}
+	w.ok(201, "POST", path, map[string]any{"google_sheet_fields": map[string]any{"url": book.URL(), "credentials": nil}})
+	if a := w.post("/v1/delivery/test-googlesheet?squid="+squid, map[string]any{}); a.json["success"] != false || !strings.Contains(a.str("detail"), "no Google credentials") {
+		t.Errorf("taken away: %s", a.body)
+	}
 	for want, fields := range map[string]map[string]any{
 		"published copy":       {"url": "https://docs.google.com/spreadsheets/d/e/2PACX-1vS/pubhtml"},
 		"address of a Google":  {"url": "https://docs.google.com/document/d/1abc/edit"},

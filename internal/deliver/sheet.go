@@ -101,7 +101,7 @@ func (s *sheet) send(ctx context.Context, p *parcel) Answer {
 	}
 	a.OK, a.Status, a.Detail = true, 200, j.report.String()
 	if test {
-		a.Detail = fmt.Sprintf("Shoal may write to “%s”, tab “%s”; nothing was left there", clip(j.book.Properties.Title, 80), clip(j.tab.Title, 80))
+		a.Detail = j.tested()
 	}
 	return a
 }
@@ -185,10 +185,16 @@ func (j *sheetJob) test(ctx context.Context) error {
 	if err := j.api.update(ctx, addTab(trial, true), putText(trial, testText), deleteTab(trial)); err != nil {
 		return err
 	}
-	if j.tab == nil {
-		j.tab = &tab{Title: j.config.Tab}
-	}
 	return nil
+}
+
+// tested says that the test went well.
+func (j *sheetJob) tested() string {
+	where := fmt.Sprintf("a new tab, “%s”", clip(j.config.Tab, 80))
+	if j.tab != nil {
+		where = fmt.Sprintf("tab “%s”", clip(j.tab.Title, 80))
+	}
+	return fmt.Sprintf("Shoal may write to “%s”, %s; nothing was left there", clip(j.book.Properties.Title, 80), where)
 }
 
 // fit is how many rows, the header's among them, the tab may have with so many

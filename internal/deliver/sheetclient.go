@@ -15,12 +15,14 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"shoal/internal/safedial"
 )
 
 const (
-	// sheetTimeout is how long one request may take. Google ends those of its
-	// own that take more than three minutes.
-	sheetTimeout = 90 * time.Second
+	// sheetTimeout is how long a request that reads may take, sheetChange one that
+	// writes: Google itself ends what takes it more than three minutes.
+	sheetTimeout, sheetChange = 90 * time.Second, 190 * time.Second
 	// sheetTries is how often a request is made that may have been lost on its way.
 	sheetTries = 3
 	// sheetPatience is for how long an attempt waits, in all, for Google's
@@ -47,6 +49,7 @@ type spreadsheet struct {
 	patience  time.Duration // what is left of it
 
 	access *oauth2.Token
+	within time.Duration // what the last request was given
 }
 
 // newSpreadsheet returns the spreadsheet of that id. endpoint is where the API
@@ -148,7 +151,10 @@ func passing(err error) bool {
 	if _, ok := errors.AsType[*tokenError](err); ok {
 		return false
 	}
-	if unreached, ok := errors.AsType[*net.OpError](err); ok && unreached.Op == "dial" {
+	unreached, ok := errors.AsType[*net.OpError](err)
+	_, unknown := errors.AsType[*net.DNSError](err)
+	_, forbidden := errors.AsType[*safedial.RefusedError](err)
+	if ok && unreached.Op == "dial" || unknown || forbidden {
 		return false
 	}
 	silent, ok := errors.AsType[net.Error](err)
@@ -157,7 +163,10 @@ func passing(err error) bool {
 
 // try makes the call once.
 func (s *spreadsheet) try(ctx context.Context, c *sheetCall) error {
-	ctx, cancel := context.WithTimeout(ctx, sheetTimeout)
+	if s.within = sheetTimeout; c.body != nil {
+		s.within = sheetChange
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.within)
 	defer cancel()
 	if s.access == nil || !s.access.Valid() {
 		t, err := s.key.token(ctx, s.client)

@@ -30,15 +30,15 @@ func (j *sheetJob) explain(err error) (status int, detail string, final bool) {
 		return 0, "Google's answer about the tab is too large: the tab holds more than can be gone through. Give another tab", true
 	}
 	if e, ok := errors.AsType[*url.Error](err); ok {
-		return 0, explain(err, hostOf(e.URL), sheetTimeout), false
+		return 0, explain(err, hostOf(e.URL), j.api.within), false
 	}
 	if kind := shoal.KindOf(err); kind == shoal.KindInvalid {
 		return 0, clip(err.Error(), maxDetail), true
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return 0, explain(err, "Google", sheetTimeout), false
+		return 0, explain(err, "Google", j.api.within), false
 	}
-	return 0, explain(err, hostOf(j.api.address), sheetTimeout), false
+	return 0, explain(err, hostOf(j.api.address), j.api.within), false
 }
 
 func hostOf(link string) string {

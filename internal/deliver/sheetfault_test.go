@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -48,7 +49,7 @@ func sheetSide(t *testing.T, l *delivertest.Line) *otherSide {
 				n++
 			}
 			return n
-		}, middle: 1300, patience: 91 * time.Second, drips: 91 * time.Second}
+		}, middle: 1300, patience: 191 * time.Second, drips: 191 * time.Second}
 }
 
 // modes are the two ways of the channel.
@@ -407,4 +408,31 @@ func TestSheetHangs(t *testing.T) {
 			t.Errorf("%+v after %s", a, took)
 		}
 	})
+}
+
+// TestGuardOfSheets: credentials may name addresses, none of them inside.
+func TestGuardOfSheets(t *testing.T) {
+	google := sheetstest.Start(t)
+	service := guarded(zone{"oauth2.inside.test": {"192.168.0.1"}, "sheets.inside.test": {"127.0.0.1"}})
+	for _, key := range []string{
+		google.ServiceAccount(robot),
+		strings.Replace(google.ServiceAccount(robot), google.URL, "https://oauth2.inside.test", 1),
+		strings.Replace(google.ServiceAccount(robot), google.URL, "https://169.254.169.254", 1),
+	} {
+		a := service.Test(t.Context(), shoal.ChannelSheet, fmt.Appendf(nil, `{"url":"https://docs.google.com/spreadsheets/d/1","credentials":%q}`, key))
+		if a.OK || !strings.Contains(a.Detail, "is not visited") || !strings.Contains(a.Detail, "--allow-private-deliveries") {
+			t.Errorf("%+v, want a refusal that names the switch", a)
+		}
+	}
+	if calls := google.Calls(); len(calls) != 0 {
+		t.Errorf("it was reached: %v", calls)
+	}
+	// The token is had outside, and the API that the key names is inside.
+	address := netip.MustParseAddrPort(strings.TrimPrefix(google.URL, "http://"))
+	service = guarded(zone{"sheets.inside.test": {"10.0.0.1"}}, address)
+	key := strings.Replace(google.ServiceAccount(robot), "googleapis.com", "inside.test", 1)
+	a := service.Test(t.Context(), shoal.ChannelSheet, fmt.Appendf(nil, `{"url":"https://docs.google.com/spreadsheets/d/1","credentials":%q}`, key))
+	if a.OK || !strings.Contains(a.Detail, "sheets.inside.test") || !strings.Contains(a.Detail, "is not visited") || len(google.Calls()) != 1 {
+		t.Errorf("%+v, want a refusal of the API's address", a)
+	}
 }

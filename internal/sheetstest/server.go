@@ -43,6 +43,7 @@ type Fault struct {
 	Drop      bool // the connection breaks before anything is done
 	DropAfter bool // it is done, and the connection breaks before the answer
 	Hang      bool // nothing is done and nothing answered
+	HangAfter bool // it is done, and not answered
 	// Code and what follows are an answer in place of the call.
 	Code            int
 	Status, Message string
@@ -125,8 +126,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	method, id, within := route(r)
-	after, done := s.interfere(w, r, method, len(body))
-	if done {
+	f := s.interfere(method, len(body))
+	if f.before(w, r) {
 		return
 	}
 	s.mu.Lock()
@@ -141,8 +142,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer, failed = s.call(r, method, id, within, body)
 	}
 	s.mu.Unlock()
-	if after {
+	switch {
+	case f.DropAfter:
 		panic(http.ErrAbortHandler)
+	case f.HangAfter:
+		<-r.Context().Done()
+		return
 	}
 	if failed != nil {
 		failed.write(w)
@@ -183,24 +188,27 @@ func route(r *http.Request) (method, id, within string) {
 	return "", "", ""
 }
 
-// interfere counts the call and lets the fault happen. after: break the
-// connection once it is done; done: there is nothing more to do.
-func (s *Server) interfere(w http.ResponseWriter, r *http.Request, method string, bytes int) (after, done bool) {
+// interfere counts the call and returns what goes wrong with it.
+func (s *Server) interfere(method string, bytes int) Fault {
 	s.mu.Lock()
 	s.calls = append(s.calls, Call{method, bytes})
 	s.count[method]++
 	n, fault := s.count[method], s.fault
 	s.mu.Unlock()
-	var f *Fault
 	if fault != nil { // not under the lock: it may change spreadsheets
-		f = fault(method, n)
+		if f := fault(method, n); f != nil {
+			return *f
+		}
 	}
+	return Fault{}
+}
+
+// before lets happen what comes before the call; true: in its place.
+func (f *Fault) before(w http.ResponseWriter, r *http.Request) bool {
 	switch {
-	case f == nil:
-		return false, false
 	case f.Hang:
 		<-r.Context().Done()
-		return false, true
+		return true
 	case f.Drop:
 		panic(http.ErrAbortHandler)
 	case f.Code != 0:
@@ -208,9 +216,9 @@ func (s *Server) interfere(w http.ResponseWriter, r *http.Request, method string
 			w.Header().Set("Retry-After", strconv.Itoa(f.RetryAfter))
 		}
 		(&apiError{f.Code, f.Status, f.Message, f.Reason}).write(w)
-		return false, true
+		return true
 	}
-	return f.DropAfter, false
+	return false
 }
 
 // call checks who calls and what they may, and does it.
