@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // redacted stands where a secret was.
@@ -20,10 +21,10 @@ var requestHeaders = []string{"Accept", "Accept-Language", "Content-Type", "X-Re
 // secret reports whether a name is that of a secret; in a form also the last
 // part of a name such as user[password].
 func secret(name string) bool {
-	if at := strings.LastIndexByte(name, '['); at >= 0 && secretName.MatchString(strings.TrimRight(name[at+1:], "]")) {
+	if at := strings.LastIndexByte(name, '['); at >= 0 && secretName().MatchString(strings.TrimRight(name[at+1:], "]")) {
 		return true
 	}
-	return secretName.MatchString(name)
+	return secretName().MatchString(name)
 }
 
 func safeRequestHeader(h http.Header) http.Header {
@@ -38,16 +39,20 @@ func safeRequestHeader(h http.Header) http.Header {
 
 // secretName knows names of headers, parameters and fields that hold secrets.
 // A page token (next_page_token) is none, and matters to a replay.
-var secretName = regexp.MustCompile(`(?i)^(set-cookie2?|cookie|authorization|proxy-.*|.*session.*|.*csrf.*|.*xsrf.*|(x-)?(auth|access|refresh|id|bearer|private|secret)[-_.]?token|.*api[-_.]?key|.*secret.*|(.*[-_.])?pass|.*passw(or)?d|.*passphrase|.*pwd|otp|token|x-token|sig|auth|sid|.*sessid|.*signature|x-amz-(security-token|credential)|jwt)$`)
+var secretName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(set-cookie2?|cookie|authorization|proxy-.*|.*session.*|.*csrf.*|.*xsrf.*|(x-)?(auth|access|refresh|id|bearer|private|secret)[-_.]?token|.*api[-_.]?key|.*secret.*|(.*[-_.])?pass|.*passw(or)?d|.*passphrase|.*pwd|otp|token|x-token|sig|auth|sid|.*sessid|.*signature|x-amz-(security-token|credential)|jwt)$`)
+})
 
 // frameHeader knows the headers that describe the body as it was on the wire,
 // which the recording does not hold.
-var frameHeader = regexp.MustCompile(`(?i)^(content-encoding|content-length|transfer-encoding|connection|keep-alive|trailer|alt-svc|strict-transport-security|report-to|nel|content-security-policy.*|permissions-policy)$`)
+var frameHeader = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)^(content-encoding|content-length|transfer-encoding|connection|keep-alive|trailer|alt-svc|strict-transport-security|report-to|nel|content-security-policy.*|permissions-policy)$`)
+})
 
 func safeHeader(h http.Header) http.Header {
 	out := http.Header{}
 	for name, values := range h {
-		if !secretName.MatchString(name) && !frameHeader.MatchString(name) {
+		if !secretName().MatchString(name) && !frameHeader().MatchString(name) {
 			out[name] = values
 		}
 	}
