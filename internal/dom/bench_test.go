@@ -13,7 +13,7 @@ import (
 // written with: the benchmarks' pages.
 var corpora = map[string]string{
 	"postgresql": "/usr/share/doc/postgresql-doc-*/html/*.html",
-	"python":     "/usr/share/doc/python3.*/html/library/*.html",
+	"python":     "/usr/share/doc/python3.*-doc/html/library/*.html",
 	"openjdk":    "/usr/share/doc/openjdk-*-doc/api/java.base/java/util/*.html",
 }
 

@@ -24,6 +24,8 @@ var differences = []difference{
 		}},
 	{"13.2.5.33", "of attributes whose names are the same once their NULs are replaced, the first counts; x/net has them all",
 		where(`<[a-zA-Z][^>]*\x00`, rewrite(`\x00`, "\uFFFD"))},
+	{"13.2.5.37", "a `/` behind a value without quotes belongs to it; for x/net it closes the tag too",
+		where(`(?i)<(svg|math)`, rewrite(`(=\s*[^\s"'>]*)/+>`, "$1>"))},
 	{"13.2.6.5", "`template` in SVG and MathML is an element as others; x/net ignores the rest of such a page",
 		where(`(?i)<(svg|math)`, rewrite(`(?i)<(/?)template`, "<${1}x-template"))},
 	{"4.10.10", "`selectedcontent` shows a copy of what the selected option holds; not so for x/net",

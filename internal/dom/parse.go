@@ -51,7 +51,7 @@ func Parse(buf []byte, opts Options) (*Document, error) {
 }
 
 // Parse reads a page into a document, in place of what it held, and reuses
-// its memory. Strings of the former page become invalid.
+// its memory, however much that is. Strings of the former page become invalid.
 func (d *Document) Parse(buf []byte, opts Options) error {
 	context, ns, err := parseContext(opts.Context)
 	if err != nil {
@@ -60,7 +60,7 @@ func (d *Document) Parse(buf []byte, opts Options) error {
 	if opts.MaxNodes < 0 {
 		return fmt.Errorf("parse HTML: MaxNodes is %d; want 0 (the default) or more", opts.MaxNodes)
 	}
-	d.Reset()
+	d.forget()
 	if d.parser == nil {
 		d.parser = new(parser)
 	}
@@ -79,7 +79,7 @@ func (d *Document) Parse(buf []byte, opts Options) error {
 	return nil
 }
 
-// keptNodes and keptText bound the memory that a document keeps, 1.3 MB of nodes
+// keptNodes and keptText bound the memory that Reset keeps, 1.3 MB of nodes
 // and one of text: several times what pages of 100 kB have. For larger ones it
 // costs little beside parsing them to take as much as they need, once.
 const (
@@ -99,6 +99,10 @@ func (d *Document) Reset() {
 		*d = Document{}
 		return
 	}
+	d.forget()
+}
+
+func (d *Document) forget() {
 	d.nodes, d.attrs, d.arena, d.src = d.nodes[:0], d.attrs[:0], d.arena[:0], nil
 	d.names.reset()
 	d.Quirks, d.XML, d.Truncated, d.scripting = false, false, "", false

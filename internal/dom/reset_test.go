@@ -43,6 +43,15 @@ func TestReset(t *testing.T) {
 		}
 	}
 	read(strings.Repeat("<p>x", keptNodes))
+	large := []byte(strings.Repeat("<p>x", keptNodes))
+	again := testing.AllocsPerRun(1, func() {
+		if err := d.Parse(large, Options{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if again > 0 {
+		t.Errorf("a huge page after another makes %v allocations, want none", again)
+	}
 	d.Reset()
 	if cap(d.nodes) > 0 || d.parser != nil {
 		t.Errorf("room for %d nodes is kept of a huge page", cap(d.nodes))
