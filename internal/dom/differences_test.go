@@ -26,6 +26,13 @@ var differences = []difference{
 		where(`<[a-zA-Z][^>]*\x00`, rewrite(`\x00`, "\uFFFD"))},
 	{"13.2.5.37", "a `/` behind a value without quotes belongs to it; for x/net it closes the tag too",
 		where(`(?i)<(svg|math)`, rewrite(`(=\s*[^\s"'>]*)/+>`, "$1>"))},
+	{"13.2.6.3", "only elements of HTML are closed by implication; x/net closes those of SVG and MathML by their names alone",
+		where(`(?i)<(svg|math)`, rewrite(`(?i)<(/?)(dd|dt|li|optgroup|option|p|rb|rp|rt|rtc)([\s/>])`, "<${1}x-$2$3"))},
+	{"13.2.4.1", "the insertion mode is reset by elements of HTML; for x/net those of SVG and MathML count by their names alone",
+		where(`(?i)<(svg|math)`, func(page string) string {
+			at := foreignStart.FindStringIndex(page)[1]
+			return page[:at] + resetting.ReplaceAllString(page[at:], "<${1}x-$2$3")
+		})},
 	{"13.2.6.5", "`template` in SVG and MathML is an element as others; x/net ignores the rest of such a page",
 		where(`(?i)<(svg|math)`, rewrite(`(?i)<(/?)template`, "<${1}x-template"))},
 	{"4.10.10", "`selectedcontent` shows a copy of what the selected option holds; not so for x/net",
@@ -34,8 +41,12 @@ var differences = []difference{
 		rewrite(`(?i)<(/?)search([\s/>])`, "<${1}section$2")},
 	{"13.2.6.4.5", "white space in `noscript` within the head belongs to it; x/net gives what other text follows to the head",
 		where(`(?i)<noscript`, rewrite(`>(?:`+space+`)+`, ">"))},
-	{"13.2.6.4.20", "a start tag that a frameset ignores begins no raw text; for x/net's tokenizer it does",
+	{"13.2.6.4.20", "a start tag that is ignored, as by a frameset, begins no raw text; for x/net's tokenizer it does",
 		where(`(?i)<frameset`, rewrite(`(?i)<(/?)(style|script|title|textarea|xmp|iframe|noembed|noscript|plaintext)`, "<${1}x-$2"))},
+	{"13.2.6.4.12", "so do columns in a template ignore it",
+		where(`(?is)<template.*<col`, rewrite(`(?i)<(/?)(style|script|title|textarea|xmp|iframe|noembed|noscript|noframes|plaintext)`, "<${1}x-$2"))},
+	{"13.2.6.4.4", "behind a template no frameset takes the body's place; x/net allows it where the body has no tag",
+		where(`(?i)<frameset`, rewrite(`(?i)<(/?)template`, "<${1}x-template"))},
 	{"13.2.5.23", "in a script's `<!--`, a `<` before what begins no tag changes nothing; x/net leaves the `<!--`",
 		where(`(?is)<script.*<!--`, func(page string) string {
 			at := escapedScript.FindStringIndex(page)[1]
@@ -86,6 +97,8 @@ var (
 	startTag        = regexp.MustCompile(`<[a-zA-Z]`)
 	formattingStart = regexp.MustCompile(`(?i)<(a|b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)[\s/>]`)
 	formattingTag   = regexp.MustCompile(`(?i)<(/?)(b|big|code|em|font|i|nobr|s|small|strike|strong|tt|u)([\s/>])`)
+	foreignStart    = regexp.MustCompile(`(?i)<(svg|math)`)
+	resetting       = regexp.MustCompile(`(?i)<(/?)(select|t[dhr]|tbody|thead|tfoot|caption|colgroup|frameset|html)([\s/>])`)
 	bodyEnd         = regexp.MustCompile(`(?i)</(body|html)`)
 )
 
