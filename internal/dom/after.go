@@ -1,6 +1,10 @@
 package dom
 
-import "shoal/internal/dom/atom"
+import (
+	"bytes"
+
+	"shoal/internal/dom/atom"
+)
 
 // afterBodyMode is § 13.2.6.4.17.
 func (p *parser) afterBodyMode() bool {
@@ -134,6 +138,9 @@ func (p *parser) afterAfterFrameset() bool {
 		p.afterBody = true
 	case tokenText:
 		p.unordered = p.unordered || p.afterBody
+		if bytes.ContainsAny(p.bytes(p.tok.data), " \t\n\f\r") {
+			p.reconstruct() // by the rules of the body, whose elements may still be to open
+		}
 		p.insertSpaces()
 	case tokenStart:
 		switch p.tok.name {

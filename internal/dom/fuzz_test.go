@@ -60,6 +60,7 @@ func FuzzPieces(f *testing.F) {
 func TestFoundByFuzzing(t *testing.T) {
 	for _, page := range []string{
 		"&#xD;x", "<table>&#13;<tr>", "<frameset>&#13;x", // a carriage return by reference is white space
+		"<a></a><b><frameset></frameset></html> x", "<b><frameset></frameset></html>x", // formatting is opened again behind a frameset
 		"<script><!--script </script x",    // was read as a script in a script
 		"<script><!---/script > </script>", // was read as its end
 	} {

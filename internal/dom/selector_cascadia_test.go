@@ -224,3 +224,10 @@ func TestGeneratedSameAsCascadia(t *testing.T) {
 		}
 	}
 }
+
+// What FuzzSelector found is right now.
+func TestSelectorsFoundByFuzzing(t *testing.T) {
+	for _, source := range []string{`li:nth-of-type(e\ven)`, `li:nth-child(\6f dd)`, `li:nth-child(N)`, `p:contains(\20)`, `:contains( one )`} {
+		compareSelector(t, source, []byte(soup))
+	}
+}

@@ -3,6 +3,7 @@ package dom
 import (
 	"errors"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -125,11 +126,18 @@ var refusals = []struct{ why, message string }{
 	{":haschild is of a child", ":haschild(…) is one element"},
 }
 
+// bracketsInPattern is in selectors with regular expressions that end elsewhere
+// for cascadia, see readOtherwises.
+var bracketsInPattern = regexp.MustCompile(`(?is)(:[^(]*m[^(]*\(|#=).*(\\[][()]|\[[^\]]*[][()])`)
+
 // refused reports whether a selector is one that is refused on purpose.
 func refused(err error) bool {
 	var problem *SelectorError
 	if !errors.As(err, &problem) {
 		return false
+	}
+	if bracketsInPattern.MatchString(problem.Source) {
+		return true
 	}
 	for _, r := range refusals {
 		if strings.Contains(problem.Problem, r.message) {

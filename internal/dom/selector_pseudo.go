@@ -264,24 +264,36 @@ func (p *selectorParser) contains(name string) test {
 		t.value = strings.ToLower(p.quoted())
 		return t
 	}
+	if t.value = strings.ToLower(p.bareText(name)); t.value == "" {
+		p.fail(p.i, ":%s needs a text", name)
+	}
+	return t
+}
+
+// bareText reads a text without quotes up to the closing bracket. The white
+// space around it is none of it, unless it is escaped.
+func (p *selectorParser) bareText(name string) string {
 	var b strings.Builder
+	p.space()
+	ends := 0
 	for from := p.i; p.peek() != ')'; {
 		switch c := p.peek(); {
 		case p.i >= len(p.s):
 			p.unclosed(from, name)
 		case c == '\\':
 			p.escape(&b)
+			ends = b.Len()
 		case c == '(' || c == '"' || c == '\'':
 			p.fail(p.i, "a text with %q must stand in quotes", c)
 		default:
 			b.WriteByte(c)
 			p.i++
+			if !whiteSpace(c) {
+				ends = b.Len()
+			}
 		}
 	}
-	if t.value = strings.ToLower(strings.Trim(b.String(), " \t\n\r\f")); t.value == "" {
-		p.fail(p.i, ":%s needs a text", name)
-	}
-	return t
+	return b.String()[:ends]
 }
 
 func (p *selectorParser) matches(name string) test {
@@ -334,12 +346,14 @@ func (p *selectorParser) nth(name string) test {
 // step reads an+b, odd or even.
 func (p *selectorParser) step(name string) nth {
 	at := p.i
-	rest := lowerASCII(p.s[p.i:])
-	for word, n := range map[string]nth{"odd": {a: 2, b: 1}, "even": {a: 2}} {
-		if strings.HasPrefix(rest, word) && (len(rest) == len(word) || !nameChar(rest[len(word)])) {
-			p.i += len(word)
-			return n
+	if c := p.peek(); nameStart(c) || c == '\\' {
+		switch lowerASCII(p.name("a number")) {
+		case "odd":
+			return nth{a: 2, b: 1}
+		case "even":
+			return nth{a: 2}
 		}
+		p.i = at
 	}
 	sign := p.sign()
 	digits := p.digits()
