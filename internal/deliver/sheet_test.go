@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,11 +28,12 @@ type desk struct {
 	google *sheetstest.Server
 	book   *sheetstest.Book
 	key    string
-	fields []string // the crawler's
+	fields []string            // the crawler's
+	made   map[shoal.RunID]int // how many rows are made up for a run
 }
 
 func newDesk(t *testing.T, e *storetest.Env, set func(*deliver.Options)) *desk {
-	d := &desk{google: sheetstest.Start(t), fields: []string{"name", "price"}}
+	d := &desk{google: sheetstest.Start(t), fields: []string{"name", "price"}, made: map[shoal.RunID]int{}}
 	d.key = d.google.ServiceAccount(robot)
 	d.book = d.google.NewBook("Prices", robot)
 	d.office = newOffice(t, e, func(o *deliver.Options) {
@@ -42,6 +46,9 @@ func newDesk(t *testing.T, e *storetest.Env, set func(*deliver.Options)) *desk {
 			return all, nil
 		}
 		o.Rows = func(ctx context.Context, r *shoal.Run) export.Rows {
+			if n, ok := d.made[r.ID]; ok {
+				return made(n, r)
+			}
 			return export.Read(ctx, e.Store, shoal.ResultQuery{Workspace: r.WorkspaceID, Run: r.ID})
 		}
 		if set != nil {
@@ -314,15 +321,22 @@ func TestSheetTabs(t *testing.T) {
 	}
 }
 
-// made yields n made-up results of the run: nobody keeps them.
-func made(n int) func(context.Context, *shoal.Run) export.Rows {
-	return func(_ context.Context, r *shoal.Run) export.Rows {
-		return func(yield func(*shoal.Result, error) bool) {
-			for i := range n {
-				made := storetest.Row(fmt.Sprint("row ", i))
-				if !yield(&shoal.Result{Digest: made.Key, RunPK: r.PK, RunID: r.ID, SquidID: r.SquidID, TaskID: "t", Data: made.Data, At: r.CreatedAt}, nil) {
-					return
-				}
+// collectMade is collect for n rows that many(0, n) returns, of which the
+// database holds none.
+func (d *desk) collectMade(n int) shoal.Run {
+	d.t.Helper()
+	run := d.collect(nil)
+	d.made[run.ID] = n
+	return run
+}
+
+// made yields n made-up results of the run, as many(0, n).
+func made(n int, r *shoal.Run) export.Rows {
+	return func(yield func(*shoal.Result, error) bool) {
+		for i := range n {
+			made := many(i, 1)[0]
+			if !yield(&shoal.Result{Digest: made.Key, RunPK: r.PK, RunID: r.ID, SquidID: r.SquidID, TaskID: "t", Data: made.Data, At: r.CreatedAt}, nil) {
+				return
 			}
 		}
 	}
@@ -332,16 +346,16 @@ func made(n int) func(context.Context, *shoal.Run) export.Rows {
 func TestSheetLimits(t *testing.T) {
 	e := storetest.SQLite(t)
 	for _, add := range modes {
-		d := newDesk(t, e, func(o *deliver.Options) { o.Rows = made(100_003) })
+		d := newDesk(t, e, nil)
 		d.fields = []string{"name"}
 		d.to(map[string]any{"append": add})
 		d.google.Calls()
-		run := d.collect(nil)
+		run := d.collectMade(100_003)
 		got := d.arrives(run)
 		if got.Detail != "100,000 rows written. LEFT OUT: 3 rows, as a tab gets at most 100,000" {
 			t.Errorf("detail %q", got.Detail)
 		}
-		if rows := d.book.Rows("Sheet1"); len(rows) != 100_001 || rows[100_000][0] != "row 99999" {
+		if rows := d.book.Rows("Sheet1"); len(rows) != 100_001 || rows[100_000][0] != "row 099999" {
 			t.Errorf("%d rows in the sheet", len(rows))
 		}
 		writes := 0
@@ -365,17 +379,59 @@ func TestSheetLimits(t *testing.T) {
 			}
 		}
 		// The cells of the whole spreadsheet are used up by another tab.
-		d = newDesk(t, e, func(o *deliver.Options) { o.Rows = made(3000) })
+		d = newDesk(t, e, nil)
 		d.fields = []string{"name"}
 		d.book.AddTab("huge", 9_950_000/100, 100)
 		d.to(map[string]any{"append": add})
-		if got := d.arrives(d.collect(nil)); !strings.Contains(got.Detail, "LEFT OUT") || !strings.Contains(got.Detail, "a spreadsheet holds 10,000,000 cells") {
+		if got := d.arrives(d.collectMade(3000)); !strings.Contains(got.Detail, "LEFT OUT") || !strings.Contains(got.Detail, "a spreadsheet holds 10,000,000 cells") {
 			t.Errorf("detail %q", got.Detail)
 		}
 		d.book.AddTab("rest", 1, 49_000)
 		d.to(map[string]any{"append": false, "sheet": "new"})
-		if got := d.send(d.collect(nil)); got.Status != shoal.DeliveryFailed || !strings.Contains(got.Detail, "has no room") && !strings.Contains(got.Detail, "full") {
+		if got := d.send(d.collectMade(3000)); got.Status != shoal.DeliveryFailed || !strings.Contains(got.Detail, "has no room") && !strings.Contains(got.Detail, "full") {
 			t.Errorf("no room: %s %q", got.Status, got.Detail)
+		}
+	}
+}
+
+// TestSheetMemory: what a delivery needs does not grow with its rows. (A sheet
+// that is added to has its ids in memory besides, 100,000 at most.)
+func TestSheetMemory(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(20))
+	e := storetest.SQLite(t)
+	peak := map[int]uint64{}
+	for _, n := range []int{10_000, 100_000} {
+		d := newDesk(t, e, nil)
+		d.book.Forget()
+		d.to(nil)
+		run := d.collectMade(n)
+		runtime.GC()
+		stop, top := make(chan struct{}), make(chan uint64)
+		go func() { top <- largestHeap(stop) }()
+		began := time.Now()
+		d.arrives(run)
+		took := time.Since(began)
+		close(stop)
+		peak[n] = <-top
+		t.Logf("%d rows in %s, largest heap %.1f MB", n, took.Round(time.Millisecond), float64(peak[n])/1e6)
+	}
+	if more := int64(peak[100_000]) - int64(peak[10_000]); more > 20_000_000 {
+		t.Errorf("90,000 rows more need %d bytes more", more)
+	}
+}
+
+// largestHeap looks at the heap until stop is closed.
+func largestHeap(stop chan struct{}) (most uint64) {
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		most = max(most, m.HeapAlloc)
+		select {
+		case <-tick.C:
+		case <-stop:
+			return most
 		}
 	}
 }

@@ -87,11 +87,12 @@ func TestFaultsOfSheets(t *testing.T) {
 	} {
 		for _, add := range modes {
 			t.Run(fmt.Sprintf("%s/append %v", name, add), func(t *testing.T) {
+				t.Parallel()
 				d := newDesk(t, e, nil)
 				d.to(map[string]any{"append": add})
 				d.arrives(d.collect(named("old 1", "old 2")))
 				before := d.book.Rows("Sheet1")
-				run := d.collect(many(0, 5500))
+				run := d.collectMade(5500)
 				d.google.SetFault(c.fault)
 				got := d.send(run)
 				if got.Status != shoal.DeliveryPending || !strings.Contains(got.Detail, c.detail) || got.StatusCode != c.status {
@@ -140,7 +141,7 @@ func TestSheetLostOnce(t *testing.T) {
 					d := newDesk(t, e, nil)
 					d.to(map[string]any{"append": add})
 					d.arrives(d.collect(named("old 1", "old 2")))
-					run := d.collect(many(0, 6000))
+					run := d.collectMade(6000)
 					d.google.SetFault(func(m string, n int) *sheetstest.Fault {
 						if m == method && n == 1 {
 							return &f
@@ -161,15 +162,18 @@ func TestSheetSwapLost(t *testing.T) {
 	d := newDesk(t, storetest.SQLite(t), nil)
 	d.to(nil)
 	d.arrives(d.collect(named("old 1")))
-	run := d.collect(many(0, 3))
+	run := d.collectMade(3)
 	d.google.SetFault(func(m string, n int) *sheetstest.Fault {
-		if m == sheetstest.BatchUpdate && n == 2 {
+		if m == sheetstest.BatchUpdate && n == 3 { // a tab to gather in, its rows, the swap
 			return &sheetstest.Fault{DropAfter: true}
 		}
 		return nil
 	})
 	d.arrives(run)
 	d.wantAll(false, 3)
+	if calls := d.google.Calls(); calls[len(calls)-1].Method != sheetstest.Get {
+		t.Errorf("the last call is %v, not a look at what was done", calls[len(calls)-1])
+	}
 }
 
 // TestSheetKilled: a process that dies between writing and recording writes
@@ -180,7 +184,7 @@ func TestSheetKilled(t *testing.T) {
 			d := newDesk(t, e, nil)
 			d.to(map[string]any{"append": add})
 			d.arrives(d.collect(named("old 1", "old 2")))
-			run := d.collect(many(0, 5500))
+			run := d.collectMade(5500)
 			d.arrives(run)
 			// As it was before the outcome was recorded.
 			d.Exec(t, `UPDATE deliveries SET status = 'pending', next_at = 0, attempts = 0 WHERE id = $1`, string(d.log(run.ID)[0].ID))
@@ -197,7 +201,7 @@ func TestSheetQuota(t *testing.T) {
 		d := newDesk(t, storetest.SQLite(t), nil)
 		d.to(map[string]any{"append": add})
 		d.arrives(d.collect(named("old 1", "old 2")))
-		run := d.collect(many(0, 11_000))
+		run := d.collectMade(11_000)
 		d.google.SetQuota(2, 2, 300*time.Millisecond)
 		d.google.Calls()
 		d.arrives(run)
@@ -231,7 +235,7 @@ func TestSheetTokenEnds(t *testing.T) {
 		d := newDesk(t, storetest.SQLite(t), nil)
 		d.to(map[string]any{"append": add})
 		d.arrives(d.collect(named("old 1", "old 2")))
-		run := d.collect(many(0, 12_000))
+		run := d.collectMade(12_000)
 		ended := false
 		d.google.SetFault(func(m string, n int) *sheetstest.Fault {
 			if m == sheetstest.Update && n == 2 && !ended {
@@ -251,7 +255,7 @@ func TestSheetEditedMeanwhile(t *testing.T) {
 	d := newDesk(t, storetest.SQLite(t), nil)
 	d.to(map[string]any{"append": true})
 	d.arrives(d.collect(named("old 1", "old 2")))
-	run := d.collect(many(0, 12_000))
+	run := d.collectMade(12_000)
 	edited := false
 	d.google.SetFault(func(m string, n int) *sheetstest.Fault {
 		if m == sheetstest.Update && n == 1 && !edited {

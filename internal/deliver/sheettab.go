@@ -134,23 +134,27 @@ func putText(t *tab, text string) change {
 		"rows": []any{map[string]any{"values": []any{map[string]any{"userEnteredValue": map[string]any{"stringValue": text}}}}}}}
 }
 
-// update makes the changes, all or none of them. None may be repeated after it
-// was done.
+// update makes the changes, all or none of them, and does not repeat what may
+// have been done.
 func (s *spreadsheet) update(ctx context.Context, all ...change) error {
+	return s.batch(ctx, true, all)
+}
+
+func (s *spreadsheet) batch(ctx context.Context, once bool, all []change) error {
 	body, err := json.Marshal(map[string]any{"requests": all})
 	if err != nil {
 		return fmt.Errorf("write the request: %w", err)
 	}
-	return s.do(ctx, sheetCall{method: http.MethodPost, path: ":batchUpdate", body: body, once: true})
+	return s.do(ctx, sheetCall{method: http.MethodPost, path: ":batchUpdate", body: body, once: once})
 }
 
-// grow makes a tab at least as large as that.
+// grow makes a tab at least as large as that: larger, if an answer is lost.
 func (s *spreadsheet) grow(ctx context.Context, t *tab, rows, columns int) error {
 	more := growth(t, rows, columns)
 	if more == nil {
 		return nil
 	}
-	if err := s.update(ctx, more...); err != nil {
+	if err := s.batch(ctx, false, more); err != nil {
 		return err
 	}
 	t.Grid.Rows, t.Grid.Columns = max(t.Grid.Rows, rows), max(t.Grid.Columns, columns)

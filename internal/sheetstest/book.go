@@ -21,7 +21,7 @@ type Book struct {
 	ID, Title        string
 	server           *Server
 	editors, readers map[string]bool
-	office           bool
+	office, forgets  bool
 	tabs             []*grid
 }
 
@@ -66,6 +66,14 @@ func (b *Book) MakeOffice() {
 	b.server.mu.Lock()
 	defer b.server.mu.Unlock()
 	b.office = true
+}
+
+// Forget has it check what is written, and keep none of it: for measuring who
+// writes.
+func (b *Book) Forget() {
+	b.server.mu.Lock()
+	defer b.server.mu.Unlock()
+	b.forgets = true
 }
 
 // AddTab adds a tab as a person does, of that size.

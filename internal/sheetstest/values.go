@@ -207,6 +207,9 @@ func (b *Book) update(within string, q url.Values, body []byte) (any, *apiError)
 		return nil, failed
 	}
 	cells := 0
+	if b.forgets {
+		in.Values = nil
+	}
 	for i, row := range in.Values {
 		for k, v := range row {
 			if v == nil {
