@@ -42,8 +42,7 @@ func newParquet(w io.Writer, l *layout, cols *Columns) *parquetFile {
 	schema := parquet.NewSchema("results", newRecord(l.columns))
 	p.w = parquet.NewGenericWriter[any](w, schema,
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
-		parquet.PageBufferSize(pageBytes),
-		parquet.CreatedBy("shoal", "", ""))
+		parquet.PageBufferSize(pageBytes))
 	p.writers = p.w.ColumnWriters()
 	if len(cols.Select) == 0 {
 		p.stray = func(key, value []byte) {
