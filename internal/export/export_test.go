@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"shoal"
@@ -272,4 +273,42 @@ func cellOf(raw json.RawMessage) *string {
 		return &text
 	}
 	return nil
+}
+
+// TestReadSaysWhenItWasCutShort: rows end without an error only at their end.
+func TestReadSaysWhenItWasCutShort(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	n, failed := 0, error(nil)
+	for _, err := range export.Read(ctx, &source{n: 100_000}, shoal.ResultQuery{}) {
+		if n++; n == 50 {
+			cancel()
+		}
+		failed = err
+	}
+	if n >= 100_000 || !errors.Is(failed, context.Canceled) {
+		t.Errorf("after %d rows: %v", n, failed)
+	}
+	broken := errors.New("broken")
+	for _, err := range export.Read(t.Context(), failingSource{broken}, shoal.ResultQuery{}) {
+		failed = err
+	}
+	if !errors.Is(failed, broken) {
+		t.Errorf("a failing source: %v", failed)
+	}
+}
+
+type failingSource struct{ err error }
+
+func (f failingSource) ReadResults(context.Context, shoal.ResultQuery) ([]shoal.Result, error) {
+	return nil, f.err
+}
+
+// TestReadEndsWithItsLoop: who breaks off leaves no reader behind.
+func TestReadEndsWithItsLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range export.Read(t.Context(), &source{n: 100_000}, shoal.ResultQuery{}) {
+			break
+		}
+		// A goroutine that were left would be found when the bubble ends.
+	})
 }

@@ -22,31 +22,62 @@ const (
 	batchBytes = 1 << 20
 )
 
-// Read returns the rows of q from source, batch by batch. q.After says where
-// to begin; q.Limit is ignored.
+// Read returns the rows of q from source, batch by batch: while one is used the
+// next is read. q.After says where to begin; q.Limit is ignored.
 func Read(ctx context.Context, source Source, q shoal.ResultQuery) Rows {
 	return func(yield func(*shoal.Result, error) bool) {
-		q := q // each range begins anew
-		q.Limit = firstBatch
-		for {
-			rows, err := source.ReadResults(ctx, q)
-			if err != nil {
-				yield(nil, err)
+		reading, cancel := context.WithCancel(ctx)
+		batches := make(chan batch)
+		go func() {
+			defer close(batches)
+			readBatches(reading, source, q, batches)
+		}()
+		defer func() {
+			cancel()
+			for range batches { // until the reader has ended
+			}
+		}()
+		for b := range batches {
+			if b.err != nil {
+				yield(nil, b.err)
 				return
 			}
-			size := 0
-			for i := range rows {
-				size += len(rows[i].Data)
-				if !yield(&rows[i], nil) {
+			for i := range b.rows {
+				if !yield(&b.rows[i], nil) {
 					return
 				}
 			}
-			if len(rows) < q.Limit {
-				return
-			}
-			q.After = rows[len(rows)-1].Key
-			q.Limit = min(max(batchBytes/(size/len(rows)+1), 1), maxBatch)
 		}
+		if err := ctx.Err(); err != nil {
+			yield(nil, err) // they may have ended for that
+		}
+	}
+}
+
+type batch struct {
+	rows []shoal.Result
+	err  error
+}
+
+// readBatches sends the rows of q, up to the last or an error.
+func readBatches(ctx context.Context, source Source, q shoal.ResultQuery, to chan<- batch) {
+	q.Limit = firstBatch
+	for {
+		rows, err := source.ReadResults(ctx, q)
+		select {
+		case to <- batch{rows, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil || len(rows) < q.Limit {
+			return
+		}
+		size := 0
+		for i := range rows {
+			size += len(rows[i].Data)
+		}
+		q.After = rows[len(rows)-1].Key
+		q.Limit = min(max(batchBytes/(size/len(rows)+1), 1), maxBatch)
 	}
 }
 

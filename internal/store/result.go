@@ -148,29 +148,3 @@ func (s *Store) ReadResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.R
 	}
 	return rows, nil
 }
-
-// resultPage reads the first rows of a range, then what goes with each.
-const resultPage = `SELECT ` + resultColumns + ` FROM (
-		SELECT key, run_pk, task_seq, digest, at, data FROM results WHERE key > $1 AND key <= $2 ORDER BY key LIMIT $3
-	) p JOIN runs r ON r.pk = p.run_pk
-	JOIN run_tasks rt ON rt.run_pk = p.run_pk AND rt.seq = p.task_seq ORDER BY p.key`
-
-// readSpan returns the first limit living rows of a range.
-func (s *Store) readSpan(ctx context.Context, sc *resultScope, in span, limit int) ([]shoal.Result, error) {
-	var all []shoal.Result
-	for _, part := range sc.list.segments(in) {
-		rows, err := collect(ctx, s.read, scanResult, resultPage,
-			keyOf(sc.list.squidPK, part.after), keyOf(sc.list.squidPK, part.upto), limit-len(all))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rows...)
-		if len(all) >= limit {
-			break
-		}
-	}
-	for i := range all {
-		all[i].SquidID = sc.squid
-	}
-	return all, nil
-}
