@@ -174,6 +174,7 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 type source struct {
 	n      int64
 	size   int
+	make   func(k int64) string // nil: a row of about size bytes
 	limits []int
 }
 
@@ -181,7 +182,13 @@ func (s *source) ReadResults(_ context.Context, q shoal.ResultQuery) ([]shoal.Re
 	s.limits = append(s.limits, q.Limit)
 	var out []shoal.Result
 	for k := q.After + 1; k <= s.n && len(out) < q.Limit; k++ {
-		r := result(fmt.Sprintf(`{"n":%d,"pad":"%s"}`, k, strings.Repeat("p", s.size)))
+		var data string
+		if s.make != nil {
+			data = s.make(k)
+		} else {
+			data = fmt.Sprintf(`{"n":%d,"pad":"%s"}`, k, strings.Repeat("p", s.size))
+		}
+		r := result(data)
 		r.Key, r.Digest = k, shoal.Digest{byte(k), byte(k >> 8), byte(k >> 16)}
 		out = append(out, r)
 	}
@@ -278,9 +285,10 @@ func cellOf(raw json.RawMessage) *string {
 // TestReadSaysWhenItWasCutShort: rows end without an error only at their end.
 func TestReadSaysWhenItWasCutShort(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	n, failed := 0, error(nil)
 	for _, err := range export.Read(ctx, &source{n: 100_000}, shoal.ResultQuery{}) {
-		if n++; n == 50 {
+		if n++; n >= 50 {
 			cancel()
 		}
 		failed = err
