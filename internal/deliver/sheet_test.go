@@ -268,10 +268,11 @@ func TestSheetCells(t *testing.T) {
 	run := d.collect([]shoal.Row{
 		row("1", `{"a":"007","b":12345678901234567890,"c":-1.25e3,"d":true,"e":null,"f":{"x":[1,"two"]}}`),
 		row("2", string(encoded)),
+		row("4", `{"a":"lone \ud800 half","b":"\u003c\ud83d\ude00","c":"\\u0041"}`),
 		row("3", `{"a":1e400,"b":100000000000000000000,"c":"nul\u0000bell\u0007","d":[],"e":"","f":0.1}`),
 	})
 	got := d.arrives(run)
-	if got.Detail != "3 rows written. CUT at 50,000 characters: 1 cells" {
+	if got.Detail != "4 rows written. CUT at 50,000 characters: 1 cells" {
 		t.Errorf("detail %q", got.Detail)
 	}
 	rows := d.book.Rows("Sheet1")
@@ -284,7 +285,10 @@ func TestSheetCells(t *testing.T) {
 	if diff := cmp.Diff([]any{fits, "=IMPORTXML(\"x\")", "+1", "'quoted", "line\nbreak <&>"}, rows[2][1:6]); diff != "" {
 		t.Errorf("row 2 (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]any{"1e400", 1e20, "nul\uFFFDbell\uFFFD", "[]", nil, 0.1}, rows[3][:6]); diff != "" {
+	if diff := cmp.Diff([]any{"lone \uFFFD half", "<😀", `\u0041`}, rows[3][:3]); diff != "" {
+		t.Errorf("escapes (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]any{"1e400", 1e20, "nul\uFFFDbell\uFFFD", "[]", nil, 0.1}, rows[4][:6]); diff != "" {
 		t.Errorf("row 3 (-want +got):\n%s", diff)
 	}
 }

@@ -64,6 +64,9 @@ func ParseGoogleKey(text []byte) (*GoogleKey, error) {
 	if k.Type == "" && k.RefreshToken != "" {
 		k.Type = authorizedUser
 	}
+	if !strings.Contains(k.PrivateKey, "\n") { // it was copied out of an environment variable
+		k.PrivateKey = strings.ReplaceAll(k.PrivateKey, `\n`, "\n")
+	}
 	if k.TokenURI == "" {
 		k.TokenURI = googleTokenURI
 	}

@@ -109,7 +109,7 @@ func (w *cellWriter) cell(value json.RawMessage) []byte {
 		}
 		return w.text(compact.String())
 	case '"':
-		if len(value) < maxCell && !bytes.Contains(value, []byte(`\u00`)) {
+		if len(value) < maxCell && !bytes.Contains(value, []byte(`\u`)) && utf8.Valid(value) {
 			return value
 		}
 		var s string

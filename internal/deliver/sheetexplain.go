@@ -94,6 +94,8 @@ func (j *sheetJob) explainRefusal(e *sheetError) (detail string, final bool) {
 		return "The file is not a Google sheet but an Excel file kept in Drive: open it, choose File → Save as Google Sheets, and give the address of the new one" + says, true
 	case strings.Contains(e.message, "above the limit of"):
 		return "The spreadsheet is full: delete tabs or empty rows and columns, or give another one" + says, true
+	case strings.Contains(e.message, "already exists"):
+		return "Somebody else adds the same tab" + says, false
 	case strings.Contains(e.message, "No grid with id") || strings.Contains(e.message, "exceeds grid limits") || strings.Contains(e.message, "Unable to parse range"):
 		return "The tab was changed while rows were written to it" + says, false
 	}

@@ -355,6 +355,11 @@ func TestSheetCredentials(t *testing.T) {
 	d.arrives(d.collect(named("a")))
 	d.wantNames("Sheet1", "a")
 
+	// A key whose line breaks went through an environment variable.
+	d.to(map[string]any{"credentials": strings.ReplaceAll(d.key, `\n`, `\\n`)})
+	d.arrives(d.collect(named("a", "b")))
+	d.wantNames("Sheet1", "a", "b")
+
 	google := sheetstest.Start(t)
 	key, err := deliver.ParseGoogleKey([]byte(google.ServiceAccount(robot)))
 	if err != nil {
