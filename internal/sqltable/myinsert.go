@@ -2,8 +2,10 @@ package sqltable
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -285,6 +287,9 @@ const (
 
 // explain turns what the server said into what a person can act on.
 func (b *mySQL) explain(err error) error {
+	if errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) {
+		return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, err) // what the driver calls so
+	}
 	said, ok := errors.AsType[*mysql.MySQLError](err)
 	if !ok {
 		return err

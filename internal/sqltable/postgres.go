@@ -20,7 +20,9 @@ import (
 // meets, and from there into the table by one statement.
 type postgres struct {
 	Options
-	at *address
+	at    *address
+	conns []net.Conn // that led to the server, until it let us
+	in    bool       // it has; what is dialled now asks it to end a statement
 }
 
 const pgQuote = `"`
@@ -33,19 +35,29 @@ func (b *postgres) load(ctx context.Context, j *Job) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	defer b.hangUp()
 	conn, err := b.connect(ctx)
 	if err != nil {
 		return Report{}, b.explain(err)
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
-		defer cancel()
-		conn.Close(ctx)
-	}()
+	b.in = true
 	s := &pgSession{postgres: b, job: j, plan: p, conn: conn, patience: newPatience(ctx, b.Stall)}
 	defer s.stop()
 	report, err := s.load()
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, goodbye)
+		defer cancel()
+		conn.Close(ctx) // all is committed: how it goes is of no interest
+	}
 	return report, b.explain(s.cause(err))
+}
+
+// hangUp closes what is left of the connections: the server is not to hold a
+// transaction because of one that is given up.
+func (b *postgres) hangUp() {
+	for _, conn := range b.conns {
+		conn.Close()
+	}
 }
 
 // connect logs in.
@@ -62,7 +74,6 @@ func (b *postgres) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the port: %w", err)
 	}
-	reached := false
 	c.Host, c.Port, c.User, c.Password, c.Database = b.at.host, uint16(port), b.at.user, b.at.password, b.at.database
 	c.Fallbacks, c.SSLNegotiation, c.SSLCertMode, c.KerberosSrvName, c.KerberosSpn = nil, "", "", "", ""
 	c.RuntimeParams = map[string]string{"application_name": "shoal", "client_encoding": "UTF8"}
@@ -70,7 +81,9 @@ func (b *postgres) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // Dial looks it up
 	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := b.Dial(ctx, network, address)
-		reached = reached || err == nil
+		if err == nil && !b.in {
+			b.conns = append(b.conns, conn)
+		}
 		return conn, err
 	}
 	c.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
@@ -82,7 +95,7 @@ func (b *postgres) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	}
 	if c.TLSConfig = b.at.tls(); c.TLSConfig != nil {
 		conn, err := pgconn.ConnectConfig(ctx, c)
-		if err == nil || b.at.mode != sslPrefer || !reached || ctx.Err() != nil || !plainMayDo(err) {
+		if err == nil || b.at.mode != sslPrefer || len(b.conns) == 0 || ctx.Err() != nil || !plainMayDo(err) {
 			return conn, timedOut(ctx, err)
 		}
 		c.TLSConfig = nil

@@ -197,11 +197,12 @@ func liteHolds(typ string) holds {
 	return h
 }
 
-// liteTyped is the type of a column that is made.
+// liteTyped is the type of a column that is made. SQLite keeps a fraction in an
+// INTEGER column as it is.
 func liteTyped(c *column) holds {
 	switch {
 	case c.member == memberNone && c.attr == shoal.AttrInteger:
-		return holds{typ: "INTEGER", kind: kindInteger, scale: -1}
+		return holds{typ: "INTEGER", kind: kindNumeric, scale: -1}
 	case c.member == memberNone && c.attr == shoal.AttrFloat:
 		return holds{typ: "REAL", kind: kindFloat64, scale: -1}
 	case c.member == memberNone && c.attr == shoal.AttrBoolean:

@@ -102,7 +102,7 @@ func (w *Writer) Load(ctx context.Context, j *Job) (Report, error) {
 	var b backend
 	switch at.kind {
 	case kindPostgres:
-		b = &postgres{w.options, at}
+		b = &postgres{Options: w.options, at: at}
 	case kindMySQL:
 		b = &mySQL{w.options, at}
 	default:
