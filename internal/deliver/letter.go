@@ -31,18 +31,33 @@ func (e *email) letter(d *shoal.Delivery) letter {
 }
 
 // page is the HTML of a mail: one column, no pictures, styles inline, as mail
-// programs want it.
+// programs want it; those that know media queries show it dark to who wants
+// that. Long words break: names and addresses are a stranger's.
 var page = template.Must(template.New("mail").Parse(`<!doctype html>
-<html lang="en"><body style="margin:0;padding:24px;background:#f4f5f7;font:15px/1.5 -apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif;color:#1c2430">
-<div style="max-width:560px;margin:0 auto;background:#fff;border-radius:8px;padding:28px">
-<h1 style="margin:0 0 12px;font-size:20px">{{.Title}}</h1>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>{{.Title}}</title>
+<style>
+@media (prefers-color-scheme: dark) {
+body { background: #14181d !important; color: #e4e8ee !important }
+.card { background: #1e242c !important }
+.name, .foot { color: #a0aab6 !important }
+.button { background: #3b82e0 !important }
+}
+@media (max-width: 480px) {
+body { padding: 0 !important }
+.card { padding: 20px !important; border-radius: 0 !important }
+}
+</style></head>
+<body style="margin:0;padding:24px;background:#f4f5f7;font:15px/1.5 -apple-system,Segoe UI,Roboto,Helvetica,Arial,sans-serif;color:#1c2430">
+<div class="card" style="max-width:560px;margin:0 auto;background:#fff;border-radius:8px;padding:28px;overflow-wrap:anywhere;word-break:break-word">
+<h1 style="margin:0 0 12px;font-size:20px;line-height:1.3">{{.Title}}</h1>
 {{with .Sentence}}<p style="margin:0 0 16px">{{.}}</p>
 {{end}}{{if .Facts}}<table role="presentation" style="border-collapse:collapse;margin:0 0 16px">
-{{range .Facts}}<tr><td style="padding:3px 20px 3px 0;color:#66707e">{{.Name}}</td><td style="padding:3px 0">{{.Value}}</td></tr>
+{{range .Facts}}<tr><td class="name" style="padding:3px 20px 3px 0;color:#5c6672;vertical-align:top;overflow-wrap:normal;word-break:normal">{{.Name}}</td><td style="padding:3px 0;vertical-align:top">{{.Value}}</td></tr>
 {{end}}</table>
-{{end}}{{with .Link}}<p style="margin:0 0 16px"><a href="{{.}}" style="display:inline-block;background:#0b63ce;color:#fff;text-decoration:none;border-radius:6px;padding:9px 16px">Download the results (CSV)</a></p>
+{{end}}{{with .Link}}<p style="margin:0 0 16px"><a class="button" href="{{.}}" style="display:inline-block;background:#0b63ce;color:#fff;text-decoration:none;border-radius:6px;padding:9px 16px">Download the results (CSV)</a></p>
 {{end}}{{with .Note}}<p style="margin:0 0 16px">{{.}}</p>
-{{end}}<p style="margin:0;color:#8a93a0;font-size:13px">Sent by Shoal. The squid's deliveries say who gets this.</p>
+{{end}}<p class="foot" style="margin:0;color:#6b7582;font-size:13px">Sent by Shoal. The squid's deliveries say who gets this.</p>
 </div></body></html>
 `))
 
