@@ -18,7 +18,9 @@ type deliveryCmd struct {
 	Set       deliverySet       `cmd:"" help:"Set a channel of a squid: webhook, email, slack, s3, sftp, google_sheet, database."`
 	Test      deliveryTest      `cmd:"" help:"Send a test message through a channel, the way a delivery goes."`
 	Redeliver deliveryRedeliver `cmd:"" help:"Send a delivery again."`
+	Pause     deliveryPause     `cmd:"" help:"Have what is for a channel of a squid wait."`
 	Resume    deliveryResume    `cmd:"" help:"Let a paused channel of a squid work again."`
+	Rm        deliveryRm        `cmd:"" help:"Take a channel away from a squid."`
 }
 
 type deliveryLs struct {
@@ -45,7 +47,7 @@ func (c *deliveryLs) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
-	return listing(o, c.JSON, p, []string{"ID", "EVENT", "CHANNEL", "STATUS", "TRIES", "TARGET", "DETAIL"}, func(d client.Delivery) []string {
+	return report(o, c.JSON, p, []string{"ID", "EVENT", "CHANNEL", "STATUS", "TRIES", "TARGET", "DETAIL"}, func(d client.Delivery) []string {
 		status := d.Status
 		if d.Held {
 			status = "held"
@@ -59,23 +61,6 @@ func orEmpty(s *string) string {
 		return ""
 	}
 	return *s
-}
-
-type deliveryShow struct {
-	serverFlags
-	Squid string `arg:"" help:"Id of the squid."`
-}
-
-func (c *deliveryShow) Run(ctx context.Context, o *output) error {
-	api, err := c.client()
-	if err != nil {
-		return err
-	}
-	d, err := api.SquidDelivery(ctx, c.Squid)
-	if err != nil {
-		return err
-	}
-	return printJSON(o.out, d)
 }
 
 // channelKeys are the API's names of the channels' settings.
@@ -104,10 +89,17 @@ func (a assignments) fields() (map[string]any, error) {
 		if s, ok := out[name].(map[string]any); ok && s != nil {
 			return nil, &exit{exitUsage, fmt.Errorf("--set %s: %s is given twice", pair, name)}
 		}
+		if _, text := v.(string); !text && textSettings[name] {
+			v = strings.TrimSpace(pair[len(name)+1:])
+		}
 		out[name] = v
 	}
 	return out, nil
 }
+
+// textSettings are texts however they look: a password may be a number.
+var textSettings = map[string]bool{"password": true, "username": true, "secret": true, "aws_access_key": true, "aws_secret_key": true,
+	"bucket": true, "target_path": true, "directory": true, "host": true, "url": true, "email": true, "region": true, "sheet": true}
 
 // maxAssigned bounds a file that is a setting: keys are small.
 const maxAssigned = 64 << 10
@@ -140,12 +132,27 @@ func assigned(text string) (any, error) {
 	return v, nil
 }
 
+// channelOff is the body that takes a channel away.
+func channelOff(channel string) map[string]any {
+	if channel == "email" {
+		return map[string]any{"notifications": false}
+	}
+	return map[string]any{channelKeys[channel]: nil}
+}
+
+// firstSetting is what each channel needs before all else.
+var firstSetting = map[string]string{
+	"webhook": "url=https://example.com/hook", "email": "email=me@example.com", "slack": "url=https://hooks.slack.com/services/…",
+	"s3": "bucket=NAME", "sftp": "host=files.example.com", "google_sheet": "url=https://docs.google.com/spreadsheets/d/…",
+	"googlesheet": "url=https://docs.google.com/spreadsheets/d/…", "database": "url=postgres://…",
+}
+
 type deliverySet struct {
 	serverFlags
 	Squid   string      `arg:"" help:"Id of the squid."`
 	Channel string      `arg:"" help:"webhook, email, slack, s3, sftp, google_sheet or database." enum:"webhook,email,slack,s3,sftp,google_sheet,googlesheet,database"`
 	Set     assignments `help:"A setting of the channel; may be given several times." placeholder:"NAME=VALUE" sep:"none"`
-	Off     bool        `help:"Take the channel away."`
+	Off     bool        `help:"Take the channel away, as rm does."`
 }
 
 // Help is the long help of the verb.
@@ -169,14 +176,15 @@ func (c *deliverySet) Run(ctx context.Context, o *output) error {
 	if err != nil {
 		return err
 	}
+	if len(fields) == 0 && !c.Off {
+		return &exit{exitUsage, fmt.Errorf("nothing to set: give settings such as --set %s, or --off", firstSetting[c.Channel])}
+	}
 	body := map[string]any{}
 	switch {
-	case c.Channel == "email" && c.Off:
-		body["notifications"] = false
+	case c.Off:
+		body = channelOff(c.Channel)
 	case c.Channel == "email":
 		body = fields
-	case c.Off:
-		body[channelKeys[c.Channel]] = nil
 	default:
 		body[channelKeys[c.Channel]] = fields
 	}
@@ -244,24 +252,10 @@ func (c *deliveryRedeliver) Run(ctx context.Context, o *output) error {
 	if c.JSON {
 		return printJSON(o.out, d)
 	}
+	if d.Held {
+		o.printf("%s by %s waits: the channel is paused. Let it go on with: shoal delivery resume %s %s\n", d.Event, d.Channel, d.Squid, d.Channel)
+		return nil
+	}
 	o.printf("%s by %s is sent again. See: shoal delivery ls --squid %s\n", d.Event, d.Channel, d.Squid)
-	return nil
-}
-
-type deliveryResume struct {
-	serverFlags
-	Squid   string `arg:"" help:"Id of the squid."`
-	Channel string `arg:"" help:"The paused channel: webhook, email, slack, s3, sftp, google_sheet, database."`
-}
-
-func (c *deliveryResume) Run(ctx context.Context, o *output) error {
-	api, err := c.client()
-	if err != nil {
-		return err
-	}
-	if err := api.ResumeDelivery(ctx, c.Squid, c.Channel); err != nil {
-		return err
-	}
-	o.printf("%s works again; what waited is sent now.\n", c.Channel)
 	return nil
 }
