@@ -173,7 +173,7 @@ func TestDocsNameTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, doc := range []string{"../../docs/promises.md", "../../docs/run-lifecycle.md"} {
+	for _, doc := range []string{"../../docs/promises.md", "../../docs/run-lifecycle.md", "../../docs/deliveries.md"} {
 		text, err := os.ReadFile(doc)
 		if err != nil {
 			t.Fatal(err)
