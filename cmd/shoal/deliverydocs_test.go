@@ -13,6 +13,8 @@ import (
 
 	"shoal/internal/deliver/delivertest"
 	"shoal/internal/fixtures"
+	"shoal/internal/mariatest"
+	"shoal/internal/pgtest"
 	"shoal/internal/sheetstest"
 )
 
@@ -50,6 +52,13 @@ func TestDeliveryDocs(t *testing.T) {
 				"shoal serve ":                                    "serve serve ",
 			} {
 				commands = strings.ReplaceAll(commands, from, to)
+			}
+			for from, database := range map[string]func(testing.TB) string{
+				"postgres://shoal:secret@db.example.com:5432/shop": pgtest.Database, "mysql://shoal:secret@db.example.com:3306/shop": mariatest.Database,
+			} {
+				if strings.Contains(commands, from) {
+					commands = strings.ReplaceAll(commands, from, database(t))
+				}
 			}
 			s := *srv
 			s.t = t
