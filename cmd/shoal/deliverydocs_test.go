@@ -133,10 +133,13 @@ func (s *server) script(t *testing.T, commands string, variables, files map[stri
 	const functions = `
 curl() { command curl --fail-with-body --silent --show-error "$@"; }
 serve() {
-	SHOAL_DATA=$PWD/served shoal "$@" --addr 127.0.0.1:0 2>served.log & local served=$!
+	SHOAL_DATA=$PWD/served shoal "$@" --addr 127.0.0.1:0 2>served.log &
+	local served=$!
+	trap "kill $served" EXIT
 	until grep -q "serves http" served.log; do kill -0 $served && sleep 0.05; done
 	kill $served
 	wait $served
+	trap - EXIT
 }
 `
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
