@@ -162,3 +162,26 @@ func TestUploadThatBreaksOff(t *testing.T) {
 		t.Errorf("mended: log %+v, uploads %s", f.log(run.ID)[0], left)
 	}
 }
+
+// TestFilesThatEndTogether: runs of one second have files of their own, also of
+// squids whose names come to nothing in a file's name.
+func TestFilesThatEndTogether(t *testing.T) {
+	e := storetest.SQLite(t)
+	s3, blobs := delivertest.NewS3(t, nil), newBlobs(t)
+	for _, name := range []string{"日本", "中国", "日本"} {
+		f := newOffice(t, e, func(o *deliver.Options) { o.Blob = blobs })
+		e.Exec(t, `UPDATE squids SET name = $1 WHERE id = $2`, name, string(f.squid))
+		fields := s3.Fields()
+		fields["target_path"] = "in"
+		f.set(map[shoal.Channel]map[string]any{shoal.ChannelS3: fields})
+		for range 2 {
+			run := e.Run(t, f.squid, shoal.RunSettings{})
+			f.store(blobs, run.ID, string(run.ID))
+			f.exported(run.ID)
+			f.deliver(shoal.ChannelS3, 1)
+		}
+	}
+	if all := s3.Objects(t); len(all) != 6 {
+		t.Errorf("%d files of six runs: %v", len(all), all)
+	}
+}

@@ -60,7 +60,7 @@ func sink(t *testing.T, got *atomic.Int64) string {
 		case q.Has("uploads"):
 			fmt.Fprint(w, xml+`<InitiateMultipartUploadResult><UploadId>one</UploadId></InitiateMultipartUploadResult>`)
 		default:
-			fmt.Fprint(w, xml+`<CompleteMultipartUploadResult><ETag>"one"</ETag></CompleteMultipartUploadResult>`)
+			fmt.Fprint(w, xml+`<CompleteMultipartUploadResult><Bucket>results</Bucket><Key>one</Key><ETag>"one"</ETag></CompleteMultipartUploadResult>`)
 		}
 	}))
 	t.Cleanup(s.Close)

@@ -89,8 +89,13 @@ func (l Link) of(d *shoal.Delivery) string {
 }
 
 // fileName is what a run's file is called where it is delivered.
+//
+// The end of the run's id keeps apart what ends in the same second: runs of
+// squids whose names are alike, or have no letter that a file's name may have.
 func fileName(d *shoal.Delivery, f shoal.Format) string {
-	return fmt.Sprintf("%s-%s.%s", slug(d.Payload.SquidName), d.CreatedAt.UTC().Format("20060102-150405"), cmp.Or(f, shoal.FormatCSV))
+	run := string(d.RunID)
+	return fmt.Sprintf("%s-%s-%s.%s", slug(d.Payload.SquidName), d.CreatedAt.UTC().Format("20060102-150405"),
+		run[max(0, len(run)-8):], cmp.Or(f, shoal.FormatCSV))
 }
 
 // slug keeps what every file system takes: letters, digits and dashes.
