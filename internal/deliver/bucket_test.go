@@ -168,7 +168,7 @@ func TestUploadThatBreaksOff(t *testing.T) {
 func TestFilesThatEndTogether(t *testing.T) {
 	e := storetest.SQLite(t)
 	s3, blobs := delivertest.NewS3(t, nil), newBlobs(t)
-	for _, name := range []string{"日本", "中国", "日本"} {
+	for _, name := range []string{"日本", "中国", "Книги"} {
 		f := newOffice(t, e, func(o *deliver.Options) { o.Blob = blobs })
 		e.Exec(t, `UPDATE squids SET name = $1 WHERE id = $2`, name, string(f.squid))
 		fields := s3.Fields()
