@@ -1,6 +1,10 @@
 package shoal
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // RunStatus is the state of a run.
 type RunStatus string
@@ -300,4 +304,30 @@ type RequestLog struct {
 	Attempt int    `json:"attempt,omitempty"` // from 2: which try succeeded or failed
 	Error   string `json:"error,omitempty"`
 	Retry   bool   `json:"retry,omitempty"` // it will be tried again
+}
+
+// RunLacks says why results may be lacking from a run that collects no more.
+type RunLacks struct {
+	TasksFailed    int64
+	TasksCut       int64 // did not come to their end: the run was ended first
+	TasksLimited   int64 // ended at a limit of results, of requests or of age, or by a rule with requests left
+	RequestsFailed int64 // after all retries
+}
+
+// String returns the reasons as a phrase, "" when there are none.
+func (l RunLacks) String() string {
+	var why []string
+	add := func(n int64, one, many string) {
+		switch {
+		case n == 1:
+			why = append(why, one)
+		case n > 1:
+			why = append(why, fmt.Sprintf(many, n))
+		}
+	}
+	add(l.TasksFailed, "a task failed", "%d tasks failed")
+	add(l.TasksCut, "a task was cut short with the run", "%d tasks were cut short with the run")
+	add(l.TasksLimited, "a task ended at a limit with more to find", "%d tasks ended at a limit with more to find")
+	add(l.RequestsFailed, "a request failed", "%d requests failed")
+	return strings.Join(why, ", ")
 }

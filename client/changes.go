@@ -10,7 +10,7 @@ import (
 
 // ChangesQuery says what changes of a run are asked for.
 type ChangesQuery struct {
-	// Since is the earlier run; "" or "previous": the newest that collected completely.
+	// Since is the earlier run; "" or "previous": the newest that is done without a failed task.
 	Since string
 	// Kinds are those of new, changed and gone that are wanted; nil: all.
 	Kinds []string
@@ -52,7 +52,8 @@ type ComparedRun struct {
 	Status    string   `json:"status"`
 	CreatedAt Time     `json:"created_at"`
 	Results   int64    `json:"results"`
-	Complete  bool     `json:"complete"` // it is done, and none of its tasks failed
+	Complete  bool     `json:"complete"` // it is done, and left nothing out
+	Lacks     string   `json:"lacks"`    // why it is not complete
 	Key       []string `json:"key"`      // the fields that tell its rows from one another
 }
 

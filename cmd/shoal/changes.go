@@ -14,7 +14,7 @@ import (
 type runChanges struct {
 	runArg
 	pageFlags
-	Since  string   `help:"The earlier run; without it the newest that collected completely." placeholder:"RUN"`
+	Since  string   `help:"The earlier run; without it the newest that is done without a failed task." placeholder:"RUN"`
 	Kind   []string `help:"Only new, changed or gone; may be repeated." enum:"new,changed,gone" placeholder:"KIND"`
 	Fields []string `help:"Only a change of these fields counts." placeholder:"NAME"`
 	Omit   []string `help:"A change of these fields does not count." placeholder:"NAME"`
@@ -120,13 +120,13 @@ func showChanges(o *output, found *client.Changes) {
 // warnChanges says what makes the answer less than the truth.
 func warnChanges(o *output, found *client.Changes) {
 	if !found.Run.Complete {
-		o.notef("The run did not collect completely: rows that it lacks look gone.\n")
+		o.notef("The run may lack rows (%s): gone may only mean not reached.\n", found.Run.Lacks)
 	}
 	if found.Since == nil {
 		return
 	}
 	if !found.Since.Complete {
-		o.notef("The earlier run did not collect completely: rows that it lacks look new.\n")
+		o.notef("The earlier run may lack rows (%s): new may only mean not reached then.\n", found.Since.Lacks)
 	}
 	if found.Since.Key != nil && found.Run.Key != nil && !slices.Equal(found.Since.Key, found.Run.Key) {
 		o.notef("The crawler tells rows apart by %s now, by %s before: rows look gone and new.\n",

@@ -145,15 +145,18 @@ func collected(r *shoal.Run, param string) error {
 		"Run %s is %s and may still collect: what it has not found yet would look gone. Ask when it has ended", r.ID, r.Status)
 }
 
-// complete reports whether a run collected all that it was to: it is done, and
-// none of its tasks failed.
-func complete(r *shoal.Run) bool {
-	ended := r.Status == shoal.RunDone || r.Status == shoal.RunUploading && r.Outcome == shoal.RunDone
-	return ended && r.TasksFailed == 0
+// incomplete says why results may be lacking from a run, "" when none are: it is
+// done, and no task left anything out.
+func incomplete(r *shoal.Run, lacks shoal.RunLacks) string {
+	why := lacks.String()
+	if why == "" && r.Status != shoal.RunDone && (r.Status != shoal.RunUploading || r.Outcome != shoal.RunDone) {
+		why = "it ended as " + string(cmp.Or(r.Outcome, r.Status))
+	}
+	return why
 }
 
-// since finds the earlier run: the one named, or the newest that collected
-// completely; nil when no run of the squid has ended before.
+// since finds the earlier run: the one named, or the newest that is done
+// without a failed task; nil when no run of the squid has ended before.
 func (c *call) since(q url.Values, run *shoal.Run) (*shoal.Run, error) {
 	name := q.Get("since")
 	if name != "" && name != "previous" {
@@ -162,7 +165,7 @@ func (c *call) since(q url.Values, run *shoal.Run) (*shoal.Run, error) {
 	found, ended, err := c.a.store.RunBefore(c.ctx(), run)
 	if err == nil && found == nil && ended != nil {
 		err = shoal.Conflict("NoCompleteRun", "since",
-			"None of the squid's earlier runs collected completely: done, and no task failed. To compare with the last one that ended (%s) all the same, ask with since=%s", ended.Status, ended.ID)
+			"None of the squid's earlier runs is done without a failed task. To compare with the last one that ended (%s) all the same, ask with since=%s", ended.Status, ended.ID)
 	}
 	return found, err
 }
@@ -234,21 +237,23 @@ type comparedRun struct {
 	CreatedAt stamp    `json:"created_at"`
 	Results   int64    `json:"results"`
 	Complete  bool     `json:"complete"`
+	Lacks     orNull   `json:"lacks"`
 	Key       []string `json:"key"`
 }
 
-func shownRun(r *shoal.Run, key []string) *comparedRun {
-	return &comparedRun{string(r.ID), string(r.Status), stamp(r.CreatedAt), r.UniqueResults, complete(r), key}
+func shownRun(r *shoal.Run, lacks shoal.RunLacks, key []string) *comparedRun {
+	why := incomplete(r, lacks)
+	return &comparedRun{string(r.ID), string(r.Status), stamp(r.CreatedAt), r.UniqueResults, why == "", orNull(why), key}
 }
 
 // appendHead appends what the answer says before its list.
 func (cmp *compared) appendHead(b []byte) []byte {
 	var since *comparedRun
 	if cmp.older != nil {
-		since = shownRun(cmp.older, cmp.was)
+		since = shownRun(cmp.older, cmp.result.Lacked(), cmp.was)
 	}
 	b = append(b, `"run":`...)
-	b = appendJSON(b, shownRun(&cmp.newer, cmp.key))
+	b = appendJSON(b, shownRun(&cmp.newer, cmp.result.Lacks(), cmp.key))
 	b = append(b, `,"since":`...)
 	b = appendJSON(b, since)
 	b = append(b, `,"summary":`...)

@@ -213,8 +213,33 @@ func TestChangesOfIncompleteRuns(t *testing.T) {
 			t.Errorf("behind an aborted run: %d %s", a.status, a.body)
 		}
 		a = w.get("/v1/runs/" + second + "/changes?since=" + first)
-		if since := a.json["since"].(map[string]any); since["complete"] != false || since["status"] != "aborted" {
+		if since := a.json["since"].(map[string]any); since["complete"] != false || since["status"] != "aborted" || since["lacks"] == nil {
 			t.Errorf("since an aborted run: %s", a.body)
+		}
+	})
+}
+
+// A squid whose crawler has changed has results of both versions: a table of them
+// has the fields of both.
+func TestTableOfASquidWhoseCrawlerChanged(t *testing.T) {
+	each(t, func(t *testing.T, w *world) {
+		squid, _ := w.visited([]string{"a 1 x"})
+		crawler := w.get("/v1/squids/" + squid).str("crawler")
+		w.ok(200, "PUT", "/v1/crawlers/"+crawler, map[string]string{"definition": strings.Replace(shopCrawler, "change: {select: i}", "note: {select: i}", 1)})
+		w.ended(w.post("/v1/runs", map[string]any{"squid": squid}).str("id"))
+		path := "/v1/results?squid=" + squid
+		rows, err := csv.NewReader(strings.NewReader(string(w.raw(path, map[string]string{"Accept": "text/csv"}).body))).ReadAll()
+		if err != nil || len(rows) != 3 || strings.Join(rows[0][:4], ",") != "sku,price,note,change" {
+			t.Fatalf("%v, %v", rows, err)
+		}
+		if rows[1][3] != "x" || rows[1][2] != "" || rows[2][2] != "x" || rows[2][3] != "" {
+			t.Errorf("the rows are %v", rows[1:])
+		}
+		if row := w.get(path + "&fields=change").data()[0].(map[string]any); row["change"] != "x" {
+			t.Errorf("a field that was: %v", row)
+		}
+		if a := w.do(request{method: "GET", path: path + "&fields=colour"}); a.status != 400 {
+			t.Errorf("a field that never was: %d %s", a.status, a.body)
 		}
 	})
 }

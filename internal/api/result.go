@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"shoal"
@@ -159,6 +160,11 @@ func (c *call) columns(cols *export.Columns, from source) error {
 	}
 	known := map[string]bool{}
 	cols.Attributes = p.Info().Result
+	if from.squid != nil && (!plainColumns(cols) || acceptedFormat(c.r.Header["Accept"]) == shoal.FormatCSV) {
+		if cols.Attributes, err = c.attributesOfAll(from.squid, cols.Attributes); err != nil {
+			return err
+		}
+	}
 	for i := range cols.Attributes {
 		known[cols.Attributes[i].Name] = true
 	}
@@ -174,6 +180,30 @@ func (c *call) columns(cols *export.Columns, from source) error {
 		}
 	}
 	return nil
+}
+
+func plainColumns(cols *export.Columns) bool { return len(cols.Select) == 0 && len(cols.Omit) == 0 }
+
+// attributesOfAll adds to the fields of a squid's crawler those that only earlier
+// versions of it had, by which some of its results were collected.
+func (c *call) attributesOfAll(squid *shoal.Squid, present []shoal.Attribute) ([]shoal.Attribute, error) {
+	versions, err := c.a.store.ResultVersions(c.ctx(), c.ws, squid.ID)
+	if err != nil {
+		return nil, err
+	}
+	all := slices.Clone(present)
+	for _, pk := range versions {
+		p, err := c.a.catalogue.Version(c.ctx(), pk)
+		if err != nil {
+			continue // a definition that this program does not take any more
+		}
+		for _, at := range p.Info().Result {
+			if !slices.ContainsFunc(all, func(known shoal.Attribute) bool { return known.Name == at.Name }) {
+				all = append(all, at)
+			}
+		}
+	}
+	return all, nil
 }
 
 // programOf finds the version of the crawler that says what fields results have.

@@ -191,9 +191,14 @@ type ResultStore interface {
 	Results(ctx context.Context, q shoal.ResultQuery, w shoal.Window) (shoal.Listing[shoal.Result], error)
 	// ReadResults returns the next rows of q (keyset).
 	ReadResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
+	// ResultVersions returns the versions of the crawler (shoal.Run.VersionPK) by
+	// which a squid's results were collected, the newest first.
+	ResultVersions(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID) ([]int64, error)
 	// ScanResults and ResultsAt are what changes.Source says.
 	ScanResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
 	ResultsAt(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, keys []int64) (map[int64]*shoal.Result, error)
+	// RunLacks is what changes.Source says.
+	RunLacks(ctx context.Context, r *shoal.Run) (shoal.RunLacks, error)
 	// RunBefore returns the newest run of r's squid before r that collected
 	// completely; else nil and the newest that has ended at all, if there is one.
 	RunBefore(ctx context.Context, r *shoal.Run) (complete, ended *shoal.Run, err error)

@@ -41,6 +41,9 @@ func (b *builder) build(ctx context.Context, older, newer *shoal.Run) (err error
 	if older != nil {
 		was = older.UniqueResults
 	}
+	if err := b.lacks(ctx, older, newer); err != nil {
+		return err
+	}
 	n := int(min(maxParts, max(was, is)/b.rows+1))
 	before, err := b.scan(ctx, older, n)
 	if err != nil {
@@ -74,6 +77,17 @@ func (b *builder) build(ctx context.Context, older, newer *shoal.Run) (err error
 		}
 	}
 	return nil
+}
+
+// lacks finds out what may be lacking from the runs.
+func (b *builder) lacks(ctx context.Context, older, newer *shoal.Run) (err error) {
+	if older != nil {
+		if b.out.lacked, err = b.source.RunLacks(ctx, older); err != nil {
+			return err
+		}
+	}
+	b.out.lacks, err = b.source.RunLacks(ctx, newer)
+	return err
 }
 
 // scan reads a run's rows into parts. A run that has lost rows is refused: what is

@@ -51,6 +51,8 @@ type Source interface {
 	// ScanResults is like ReadResults of a run, with Key, RunPK, Digest and Data
 	// of each result alone.
 	ScanResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error)
+	// RunLacks says why results may be lacking from a run that collects no more.
+	RunLacks(ctx context.Context, r *shoal.Run) (shoal.RunLacks, error)
 	// ResultsAt returns the results with the given keys, of those that the
 	// workspace's squid still has, by their keys.
 	ResultsAt(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID, keys []int64) (map[int64]*shoal.Result, error)
@@ -72,6 +74,8 @@ type Comparison struct {
 	sel    Selection
 	lists  [3]*pairList // by kind
 	same   int64
+	// What may be lacking from the two runs.
+	lacks, lacked shoal.RunLacks
 
 	// Of the cache.
 	owner *Comparer
@@ -87,6 +91,13 @@ func (c *Comparison) Count(k Kind) int64 { return c.lists[k].n }
 
 // Same returns how many rows are in both runs alike.
 func (c *Comparison) Same() int64 { return c.same }
+
+// Lacks says why results may be lacking from the newer run, and Lacked why from
+// the older: what one lacks looks gone, or new.
+func (c *Comparison) Lacks() shoal.RunLacks { return c.lacks }
+
+// Lacked is told with Lacks.
+func (c *Comparison) Lacked() shoal.RunLacks { return c.lacked }
 
 // Total returns how many changes of some kinds there are.
 func (c *Comparison) Total(kinds []Kind) (n int64) {

@@ -183,6 +183,48 @@ func check(t *testing.T, c *Comparer, older, newer *shoal.Run, before, after con
 	}
 }
 
+// A run that was cut anywhere says so.
+func TestCompareSaysWhatRunsLack(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, e *storetest.Env) {
+		rnd := rand.New(rand.NewPCG(9, 10))
+		squid := e.Squid(t, 1)
+		lacks := func(r shoal.Run) string {
+			t.Helper()
+			got, err := comparer(t, e, 10).Compare(t.Context(), nil, &r, Selection{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer got.Close()
+			return got.Lacks().String()
+		}
+		if why := lacks(collect(t, e, squid, content{"a": `{"a":1}`}, rnd)); why != "" {
+			t.Errorf("a whole run lacks: %s", why)
+		}
+		const limited, short = "a task ended at a limit with more to find", "a task was cut short with the run"
+		more := []shoal.Request{storetest.Found("https://site.test/more")}
+		for name, c := range map[string]struct {
+			settings shoal.RunSettings
+			page     func(p *shoal.Page)
+			want     string
+		}{
+			"a limit of results":  {shoal.RunSettings{MaxResults: 1}, func(*shoal.Page) {}, limited},
+			"a limit of age":      {shoal.RunSettings{}, func(p *shoal.Page) { p.CloseTask, p.CloseReason = true, shoal.TaskFetchSince }, limited},
+			"a limit of requests": {shoal.RunSettings{MaxRequests: 1}, func(p *shoal.Page) { p.Found = more }, limited},
+			"an end too early":    {shoal.RunSettings{}, func(p *shoal.Page) { p.Found = more }, short},
+			"a failed task":       {shoal.RunSettings{}, func(p *shoal.Page) { p.CloseTask, p.CloseReason = true, shoal.TaskError }, "a task failed"},
+		} {
+			run := e.Run(t, squid, c.settings)
+			l := e.Lease(t, run.ID, 0)
+			page := storetest.Page(l, e.Claim(t, l, 1)[0], storetest.Row("a"))
+			c.page(page)
+			e.Commit(t, page)
+			if why := lacks(end(t, e, run.ID, shoal.RunDone)); why != c.want {
+				t.Errorf("%s: it lacks %q, want %q", name, why, c.want)
+			}
+		}
+	})
+}
+
 // A run that has lost rows is refused, also when it loses them after it was compared.
 func TestCompareRefusesRunsThatLostRows(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, e *storetest.Env) {

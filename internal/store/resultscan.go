@@ -10,10 +10,8 @@ import (
 	"shoal"
 )
 
-const resultScan = `SELECT key, run_pk, digest, data FROM results WHERE key > $1 AND key <= $2 ORDER BY key LIMIT $3`
-
-// ScanResults is ReadResults without the task, with Key, RunPK, Digest and Data of
-// each row alone: what takes no look at other tables.
+// ScanResults is ReadResults without the task, and without the ids that stand in
+// other tables: Key, RunPK, Digest, At and Data of each row.
 func (s *Store) ScanResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.Result, error) {
 	q.Task = ""
 	sc, err := s.scope(ctx, q, false)
@@ -25,18 +23,13 @@ func (s *Store) ScanResults(ctx context.Context, q shoal.ResultQuery) ([]shoal.R
 		in.after = seqOf(min(q.After, keyOf(sc.list.squidPK, in.upto)))
 	}
 	var all []shoal.Result
+	var tasks []int64
 	for _, part := range sc.list.segments(in) {
-		rows, err := collect(ctx, s.read, func(r scanner) (row shoal.Result, err error) {
-			var digest []byte
-			if err = r.Scan(&row.Key, &row.RunPK, &digest, &row.Data); err == nil {
-				row.Digest = shoal.Digest(digest)
-			}
-			return row, err
-		}, resultScan, keyOf(sc.list.squidPK, part.after), keyOf(sc.list.squidPK, part.upto), q.Limit-len(all))
-		if err != nil {
+		after, upto := keyOf(sc.list.squidPK, part.after), keyOf(sc.list.squidPK, part.upto)
+		if all, tasks, err = s.storedRows(ctx, all, tasks, after, upto, q.Limit-len(all)); err != nil {
 			return nil, fmt.Errorf("scan results: %w", err)
 		}
-		if all = append(all, rows...); len(all) >= q.Limit {
+		if len(all) >= q.Limit {
 			break
 		}
 	}
@@ -73,6 +66,41 @@ func (s *Store) ResultsAt(ctx context.Context, ws shoal.WorkspaceID, squid shoal
 		}
 	}
 	return found, nil
+}
+
+const resultVersions = `SELECT DISTINCT version_pk FROM runs WHERE squid_pk = $1 AND deleted_at = 0 AND last_seq > first_seq
+	ORDER BY version_pk DESC`
+
+// ResultVersions returns the versions of the crawler by which a squid's results
+// were collected, the newest first; ErrSquidNotFound.
+func (s *Store) ResultVersions(ctx context.Context, ws shoal.WorkspaceID, squid shoal.SquidID) ([]int64, error) {
+	pk, err := squidPK(ctx, s.read, ws, squid)
+	if err != nil {
+		return nil, err
+	}
+	versions, err := collect(ctx, s.read, scanInt, resultVersions, pk)
+	if err != nil {
+		return nil, fmt.Errorf("find the versions of a squid's results: %w", err)
+	}
+	return versions, nil
+}
+
+// runLacks counts a run's tasks by what they may have left out, of tasks of at
+// most $2 requests (0: any number).
+const runLacks = `SELECT COALESCE(SUM(CASE WHEN state = 4 THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN state <> 2 AND state <> 4 THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN state = 2 AND (done_reason IN ('max_results', 'fetch_since') OR finished < known
+			OR CAST($2 AS BIGINT) > 0 AND known >= CAST($2 AS BIGINT)) THEN 1 ELSE 0 END), 0)
+	FROM run_tasks WHERE run_pk = $1`
+
+// RunLacks says why results may be lacking from a run that collects no more.
+func (s *Store) RunLacks(ctx context.Context, r *shoal.Run) (l shoal.RunLacks, err error) {
+	err = s.read.QueryRowContext(ctx, runLacks, r.PK, r.Settings.MaxRequests).Scan(&l.TasksFailed, &l.TasksCut, &l.TasksLimited)
+	if err != nil {
+		return l, fmt.Errorf("find what run %s lacks: %w", r.ID, err)
+	}
+	l.RequestsFailed = r.FailedRequests
+	return l, nil
 }
 
 const (
