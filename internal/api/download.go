@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -93,7 +94,41 @@ func (a *API) download(c *call) error {
 	if served, err := c.serveExport(&r, t.form); served || err != nil {
 		return err
 	}
+	if c.r.Header.Get("Range") != "" && c.soon(&r, t.form) {
+		if served, err := c.serveExport(&r, t.form); served || err != nil {
+			return err
+		}
+	}
 	return c.convert(&r, t.form)
+}
+
+// soonest and soonLook are for how long a part of a file that is not there is
+// waited for, and how often it is looked for.
+const (
+	soonest  = 3 * time.Second
+	soonLook = 25 * time.Millisecond
+)
+
+// soon has a file made and reports whether it was there in a moment: only a
+// file, not rows as they are read, can be had in parts. Otherwise all of it is sent.
+func (c *call) soon(r *shoal.Run, form shoal.ExportForm) bool {
+	if _, err := c.a.runs.Want(c.ctx(), r, form, false); err != nil {
+		return false
+	}
+	within, cancel := context.WithTimeout(c.ctx(), soonest)
+	defer cancel()
+	tick := time.NewTicker(soonLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-within.Done():
+			return false
+		case <-tick.C:
+		}
+		if _, err := c.a.store.ExportOf(within, r.ID, form.Format, form.Variant()); err == nil {
+			return true
+		}
+	}
 }
 
 // serveExport serves the stored file, if there is one.

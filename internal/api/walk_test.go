@@ -288,15 +288,17 @@ func (w *world) walkResults(squid, run string) {
 		if records, err := csv.NewReader(bytes.NewReader(file.body)).ReadAll(); query == "" && (err != nil || len(records) != total+1) {
 			w.t.Errorf("the CSV has %d records, %v", len(records), err)
 		}
-		if part := w.do(request{method: "GET", path: link, anonymous: true, header: map[string]string{"Range": "bytes=3-9"}}); query == "" &&
-			(part.status != 206 || !bytes.Equal(part.body, file.body[3:10])) {
-			w.t.Errorf("a range = %d %q", part.status, part.body)
-		}
 		if same := w.do(request{method: "GET", path: link, anonymous: true, header: map[string]string{"If-None-Match": file.header.Get("Etag")}}); same.status != 304 {
 			w.t.Errorf("If-None-Match%s = %d", query, same.status)
 		}
 		if bad := w.do(request{method: "GET", path: link[:len(link)-1] + "~", anonymous: true}); bad.status != 404 {
 			w.t.Errorf("a changed link = %d", bad.status)
+		}
+		if strings.Contains(query, "json&") {
+			continue // a part of it is no JSON, which every answer is held to
+		}
+		if part := w.do(request{method: "GET", path: link, anonymous: true, header: map[string]string{"Range": "bytes=3-9"}}); part.status != 206 || !bytes.Equal(part.body, file.body[3:10]) {
+			w.t.Errorf("a range%s = %d %q", query, part.status, part.body)
 		}
 	}
 	w.walkShare(run)
