@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	kzstd "github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
@@ -19,9 +20,11 @@ const (
 	overflowColumn = "_other"
 	// groupBytes is how much of rows a row group holds, before compression. It
 	// bounds the memory, as a group is written when it is whole.
-	groupBytes = 8 << 20
+	groupBytes = 4 << 20
 	// pageBytes is how much of one column is compressed at once.
-	pageBytes = 128 << 10
+	pageBytes = 64 << 10
+	// windowBytes is how far back zstd looks: a page is rarely larger.
+	windowBytes = 256 << 10
 )
 
 // parquetFile writes Parquet (format 2, zstd) with one column per column of the
@@ -41,7 +44,8 @@ func newParquet(w io.Writer, l *layout, cols *Columns) *parquetFile {
 	// The order of the columns in the file is that of fields, and theirs alone.
 	schema := parquet.NewSchema("results", newRecord(l.columns))
 	p.w = parquet.NewGenericWriter[any](w, schema,
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.Compression(newZstd()),
+		parquet.ColumnPageBuffers(parquet.NewChunkBufferPool(pageBytes)),
 		parquet.PageBufferSize(pageBytes))
 	p.writers = p.w.ColumnWriters()
 	if len(cols.Select) == 0 {
@@ -162,6 +166,27 @@ func validText(text []byte) []byte {
 		return text
 	}
 	return []byte(string([]rune(string(text))))
+}
+
+// zstdCodec compresses with one encoder that is kept: the library's own makes
+// new ones, of megabytes each, whenever the collector has emptied its pool.
+type zstdCodec struct {
+	zstd.Codec
+	encoder *kzstd.Encoder
+}
+
+func newZstd() *zstdCodec {
+	e, err := kzstd.NewWriter(nil, kzstd.WithEncoderLevel(kzstd.SpeedFastest), kzstd.WithEncoderConcurrency(1),
+		kzstd.WithWindowSize(windowBytes), kzstd.WithLowerEncoderMem(true), kzstd.WithZeroFrames(true), kzstd.WithEncoderCRC(false))
+	if err != nil {
+		panic("options of zstd that do not go together: " + err.Error())
+	}
+	return &zstdCodec{encoder: e}
+}
+
+// Encode appends to nothing of dst but its room, as compress.Codec says.
+func (c *zstdCodec) Encode(dst, src []byte) ([]byte, error) {
+	return c.encoder.EncodeAll(src, dst[:0]), nil
 }
 
 // record is a schema's root with its fields in order: parquet.Group would sort
