@@ -25,8 +25,8 @@ func compare(d *Document, page string, joined bool) (err error) {
 		return err
 	}
 	want, err := theirs(forTheirs(page))
-	if err != nil {
-		return nil
+	if err != nil || d.Truncated != "" {
+		return nil // beyond the depth that one of them reads
 	}
 	d.decodeComments()
 	if joined {
