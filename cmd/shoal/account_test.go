@@ -36,7 +36,7 @@ func TestWikiMembersPostgres(t *testing.T) {
 // complete, without duplicates. Nothing that Shoal kept or said has a password
 // or a session in clear.
 func wikiMembers(t *testing.T, database string) {
-	const topics = 60
+	const topics = 200 // more than are read until the session's end is seen
 	wiki := wikitest.Start(t, topics)
 	ada := wikitest.Members()[0]
 	data := t.TempDir()
