@@ -50,7 +50,8 @@ func newParquet(w io.Writer, l *layout, cols *Columns) *parquetFile {
 	p.writers = p.w.ColumnWriters()
 	if len(cols.Select) == 0 {
 		p.stray = func(key, value []byte) {
-			if !slices.Contains(cols.Omit, string(key)) {
+			// Fields of add-ons that were off are null in every row.
+			if string(value) != "null" && !slices.Contains(cols.Omit, string(key)) {
 				p.addOther(key, value)
 			}
 		}

@@ -162,7 +162,7 @@ func TestParquetKeepsWhatATypeDoesNotHold(t *testing.T) {
 }
 
 func TestParquetKeepsFieldsThatHaveNoColumn(t *testing.T) {
-	row := `{"title":"a","old":"b, \"c\"","n":"x","older":{"d":1}}`
+	row := `{"title":"a","off":null,"old":"b, \"c\"","n":"x","older":{"d":1}}`
 	for _, c := range []struct {
 		cols export.Columns
 		want any
