@@ -243,3 +243,5 @@ func jsonText(s string) string {
 	}
 	return string(b)
 }
+
+func openAt(t *testing.T, file string) *sql.DB { return open(t, "sqlite", "file:"+file) }
