@@ -136,6 +136,9 @@ type Run struct {
 	EmailDone   bool
 	EmailTime   time.Time
 	EventSeq    int64 // the newest event's sequence
+	// ResultsRemovedAt is when the results were removed because they were old;
+	// zero: they were not.
+	ResultsRemovedAt time.Time
 
 	// NextLaunchAt is the squid's next scheduled launch; zero: no time is set.
 	NextLaunchAt time.Time

@@ -19,6 +19,7 @@ type adminCmd struct {
 	Credit    adminCreditCmd    `cmd:"" help:"Credits of workspaces: show, grant, list their movements."`
 	Invoice   adminInvoiceCmd   `cmd:"" help:"Invoices: list, record, pay, cancel."`
 	Crawler   adminCrawlerCmd   `cmd:"" help:"Crawlers: put under maintenance, switch off and on."`
+	Retention adminRetentionCmd `cmd:"" help:"What is kept for how long: files of results, and results."`
 	Seal      adminSealCmd      `cmd:"" help:"The key that seals cookies, passwords and delivery secrets: replace it."`
 	Backup    adminBackup       `cmd:"" help:"Copy all of a data directory, while the server runs."`
 	Doctor    adminDoctor       `cmd:"" help:"Check the data, the disk, the keys, the queue and the clock, and say what to do."`
@@ -44,10 +45,11 @@ type adminFlags struct {
 
 // homeFlags say where Shoal's data is.
 type homeFlags struct {
-	Data      string `help:"Data directory; ./shoal-data unless given." default:"./shoal-data" env:"SHOAL_DATA" type:"path" placeholder:"DIR"`
-	Database  string `help:"PostgreSQL URL; without it SQLite in the data directory." env:"SHOAL_DATABASE" placeholder:"URL"`
-	SecretKey string `help:"Key that seals secrets at rest; without it the data directory's." env:"SHOAL_SECRET_KEY" placeholder:"KEY"`
-	Verbose   bool   `help:"Log what happens inside." short:"v"`
+	Data      string       `help:"Data directory; ./shoal-data unless given." default:"./shoal-data" env:"SHOAL_DATA" type:"path" placeholder:"DIR"`
+	Database  string       `help:"PostgreSQL URL; without it SQLite in the data directory." env:"SHOAL_DATABASE" placeholder:"URL"`
+	SecretKey string       `help:"Key that seals secrets at rest; without it the data directory's." env:"SHOAL_SECRET_KEY" placeholder:"KEY"`
+	Verbose   bool         `help:"Log what happens inside." short:"v"`
+	Storage   storageFlags `embed:""`
 }
 
 // with does act with a client of the server, or of the data in this process.
@@ -68,7 +70,7 @@ func (f *homeFlags) open(ctx context.Context, o *output, act func(*platform) err
 	if err := f.exists(); err != nil {
 		return err
 	}
-	flags := platformFlags{Data: f.Data, Database: f.Database, SecretKey: f.SecretKey, Verbose: f.Verbose}
+	flags := platformFlags{Data: f.Data, Database: f.Database, SecretKey: f.SecretKey, Verbose: f.Verbose, Storage: f.Storage}
 	cfg := flags.config(o)
 	cfg.work = false
 	p, err := openPlatform(ctx, cfg)

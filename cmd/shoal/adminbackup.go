@@ -21,6 +21,7 @@ type adminBackup struct {
 	Target   string `arg:"" help:"Where to: a new directory, a file named .tar or .tar.gz, or - for a tar on standard output." type:"path"`
 	Data     string `help:"Data directory; ./shoal-data unless given." default:"./shoal-data" env:"SHOAL_DATA" type:"path" placeholder:"DIR"`
 	Database string `help:"PostgreSQL URL; its own tools back it up." env:"SHOAL_DATABASE" placeholder:"URL" hidden:""`
+	Blob     string `help:"Where files are kept, if not in the data directory: they are not copied." env:"SHOAL_BLOB" placeholder:"URL"`
 }
 
 // Help is the long help of the verb.
@@ -57,8 +58,10 @@ func (c *adminBackup) Run(ctx context.Context, o *output) error {
 		return errors.Join(fmt.Errorf("back up %s: %w", c.Data, err), b.drop())
 	}
 	o.notef("Backed up %s to %s: %s, %d MB, in %s.\n", c.Data, c.Target, plural(b.files, "file"), b.bytes>>20, span(time.Since(began)))
-	if b.missing > 0 {
-		o.notef("%s deleted meanwhile; an export can be made anew: POST /v1/runs/{id}/export\n", plural(b.missing, "file was"))
+	if c.Blob != "" {
+		o.notef("The files in %s are not in it: an export is made again from the results when somebody asks for it.\n", c.Blob)
+	} else if b.missing > 0 {
+		o.notef("%s deleted meanwhile; an export is made again when somebody asks for it\n", plural(b.missing, "file was"))
 	}
 	if !b.key {
 		o.notef("There is no secret.key in %s: keep the key of SHOAL_SECRET_KEY with the backup, or its cookies and passwords cannot be opened.\n", c.Data)

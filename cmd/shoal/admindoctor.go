@@ -165,7 +165,7 @@ func (d *doctor) home(ctx context.Context, f *homeFlags, minFree int64) {
 		d.time(ctx, i)
 		d.queue(ctx, i)
 		d.credits(ctx, i)
-		d.files(ctx, i, f.Data)
+		d.files(ctx, i, f)
 	}
 	d.definitions(f.Data)
 }

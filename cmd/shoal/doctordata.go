@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"shoal"
+	"shoal/internal/blob"
 	"shoal/internal/jobs"
 	"shoal/internal/store"
 )
@@ -155,15 +156,33 @@ func (d *doctor) unfinished(r store.Runs, alive int) {
 }
 
 // files checks that the files which the newest exports and uploads name are there.
-func (d *doctor) files(ctx context.Context, i *store.Inspection, data string) {
-	const looked = 10_000
+func (d *doctor) files(ctx context.Context, i *store.Inspection, f *homeFlags) {
+	looked, there := 10_000, func(name string) error {
+		_, err := os.Stat(filepath.Join(f.Data, "files", filepath.FromSlash(name)))
+		return err
+	}
+	bucket, err := f.Storage.s3()
+	if err == nil && bucket != nil {
+		looked, there = 200, func(name string) error { // each is a question to the bucket's server
+			file, err := bucket.Open(ctx, name)
+			if err != nil {
+				return err
+			}
+			return file.Close()
+		}
+		err = bucket.Check(ctx)
+	}
+	if err != nil {
+		d.failed("files", err, "runs end as export_failed until the bucket answers; mend it, then POST /v1/runs/{id}/export")
+		return
+	}
 	var named, missing int64
 	first := ""
-	err := i.Files(ctx, looked, func(blob string) {
+	err = i.Files(ctx, looked, func(name string) {
 		named++
-		if _, err := os.Stat(filepath.Join(data, "files", filepath.FromSlash(blob))); errors.Is(err, fs.ErrNotExist) {
+		if err := there(name); errors.Is(err, fs.ErrNotExist) || errors.Is(err, blob.ErrNotFound) {
 			if missing++; missing == 1 {
-				first = blob
+				first = name
 			}
 		}
 	})
@@ -172,7 +191,7 @@ func (d *doctor) files(ctx context.Context, i *store.Inspection, data string) {
 		d.failed("files", err, "")
 	case missing > 0:
 		d.found("files", warning, fmt.Sprintf("%d of %d export and upload files are missing, %s first", missing, named, first),
-			"put them back from a backup, or make an export anew: POST /v1/runs/{id}/export")
+			"nothing is lost: an export is made again when somebody asks for it; or put them back from a backup")
 	default:
 		d.ok("files", "all %s that exports and uploads name are there", plural(named, "file"))
 	}

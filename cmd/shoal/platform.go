@@ -20,7 +20,6 @@ import (
 	"shoal/client"
 	"shoal/internal/accounts"
 	"shoal/internal/api"
-	"shoal/internal/blob"
 	"shoal/internal/crawl"
 	"shoal/internal/crawler"
 	"shoal/internal/deliver"
@@ -42,6 +41,7 @@ type platformFlags struct {
 	UserAgent           string        `help:"User-Agent of requests; name a contact, so that a site's owner can reach you." env:"SHOAL_USER_AGENT" placeholder:"TEXT"`
 	AllowPrivateTargets bool          `help:"Visit private and loopback addresses too." env:"SHOAL_ALLOW_PRIVATE_TARGETS"`
 	DeliveryFlags       deliveryFlags `embed:""`
+	Storage             storageFlags  `embed:""`
 	SecretKey           string        `help:"Key that seals secrets at rest (64 hexadecimal characters); without it the data directory's." env:"SHOAL_SECRET_KEY" placeholder:"KEY"`
 	MinFree             int64         `help:"Pause runs when the disk has less than this many MiB free; 0: never." default:"256" env:"SHOAL_MIN_FREE" placeholder:"MIB"`
 	MaxPaused           time.Duration `help:"How long a run may stay paused before it exports what it has and ends as an error, so that it never blocks its squid for ever." default:"168h" env:"SHOAL_MAX_PAUSED" placeholder:"DURATION"`
@@ -91,12 +91,13 @@ type platform struct {
 	chains   *schedule.Chains
 	fetcher  *fetch.Fetcher
 	accounts *accounts.Service
-	blobs    *blob.Dir
+	blobs    fileStore
 	deliver  *deliver.Service
 	tables   *sqltable.Dir // where deliveries write SQLite files, nil: nowhere
 	api      *api.API
 	importer *api.Importer
 	user     shoal.User
+	used     bool   // a platform ran on the data directory before
 	name     string // this process among all that share the database
 	// stopping is closed by halt when the platform begins to stop.
 	stopping <-chan struct{}
@@ -120,6 +121,7 @@ func (p *platform) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.used = store.Exists(p.cfg.Data)
 	if err := p.openStore(ctx); err != nil {
 		return err
 	}
@@ -127,8 +129,8 @@ func (p *platform) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.blobs, err = blob.OpenDir(filepath.Join(p.cfg.Data, "files")); err != nil {
-		return fmt.Errorf("open the export files: %w", err)
+	if p.blobs, err = p.cfg.Storage.open(ctx, p.cfg.Data, p.cfg.work || p.cfg.launch); err != nil {
+		return err
 	}
 	if err := p.openEngine(known, keys); err != nil {
 		return err
@@ -180,18 +182,11 @@ func (p *platform) secretKey() (*seal.Keyring, error) {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
 	path := p.cfg.keyFile()
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && p.cfg.SecretKey == "" && p.used() {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && p.cfg.SecretKey == "" && p.used {
 		p.cfg.log.Warn("the secret key file is missing from a data directory that is in use; a new one is made. "+
 			"What was sealed with the old one (cookies, delivery secrets) cannot be read any more: put the file back from a backup if you have one", "file", path)
 	}
 	return seal.Load(p.cfg.SecretKey, path)
-}
-
-// used reports whether a platform ran on the data directory before: its export
-// files' directory is made after the secret key.
-func (p *platform) used() bool {
-	_, err := os.Stat(filepath.Join(p.cfg.Data, "files"))
-	return err == nil
 }
 
 func (p *platform) openCatalogue() (*catalogue, error) {

@@ -32,6 +32,9 @@ func (a *API) runDownload(c *call) error {
 	if err := c.checkForm(&r, &form); err != nil {
 		return err
 	}
+	if !r.ResultsRemovedAt.IsZero() {
+		return shoal.ErrResultsRemoved
+	}
 	if !r.ExportDone {
 		return shoal.NotFound("RunDoesNotExist", "run_hash", "This run has no export yet; it is made when the run ends")
 	}
@@ -90,6 +93,9 @@ func (a *API) download(c *call) error {
 	}
 	if err != nil {
 		return err
+	}
+	if !r.ResultsRemovedAt.IsZero() {
+		return shoal.ErrResultsRemoved
 	}
 	if served, err := c.serveExport(&r, t.form); served || err != nil {
 		return err

@@ -138,6 +138,9 @@ type source struct {
 func (c *call) source(sel *selection) (source, error) {
 	if sel.query.Run != "" {
 		r, err := c.a.store.Run(c.ctx(), c.ws, sel.query.Run)
+		if err == nil && !r.ResultsRemovedAt.IsZero() {
+			err = shoal.ErrResultsRemoved
+		}
 		sel.name = string(sel.query.Run)
 		sel.cols.NoLineBreaks = r.Settings.NoLineBreaks
 		return source{run: &r}, err

@@ -69,6 +69,8 @@ func (a *API) routes() []route {
 		{method: get, path: "/v1/admin/workspaces", scope: admin, staff: true, handle: a.listWorkspaces},
 		{method: get, path: "/v1/admin/workspaces/{id}", scope: admin, staff: true, handle: a.getWorkspace},
 		{method: post, path: "/v1/admin/workspaces/{id}", scope: admin, staff: true, handle: a.renameWorkspace},
+		{method: get, path: "/v1/admin/retention", scope: admin, staff: true, handle: a.getRetention},
+		{method: post, path: "/v1/admin/retention", scope: admin, staff: true, handle: a.setRetention},
 		{method: get, path: "/v1/admin/crawlers", scope: admin, staff: true, handle: a.listFlags},
 		{method: post, path: "/v1/admin/crawlers/{id}", scope: admin, staff: true, handle: a.flagCrawler},
 

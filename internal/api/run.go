@@ -60,7 +60,9 @@ func appendRun(b []byte, r *shoal.Run, now time.Time) []byte {
 	b = strconv.AppendBool(b, r.EmailDone)
 	b = append(b, `,"email_time":`...)
 	b = appendTimeOrNull(b, r.EmailTime)
-	return append(b, `,"email_verification":null}`...)
+	b = append(b, `,"email_verification":null,"results_removed_at":`...)
+	b = appendTimeOrNull(b, r.ResultsRemovedAt)
+	return append(b, '}')
 }
 
 func (c *call) sendRun(r *shoal.Run) error {

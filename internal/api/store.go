@@ -47,6 +47,12 @@ type StaffStore interface {
 	Workspaces(ctx context.Context, w shoal.Window) (shoal.Listing[shoal.Workspace], error)
 	Workspace(ctx context.Context, id shoal.WorkspaceID) (shoal.Workspace, error)
 	RenameWorkspace(ctx context.Context, id shoal.WorkspaceID, name string) (shoal.Workspace, error)
+	// Retention returns the rules of what is kept for how long, SetRetention changes
+	// them, and RetentionDue returns what they would remove now if they were changed
+	// so.
+	Retention(ctx context.Context) (shoal.Retention, error)
+	SetRetention(ctx context.Context, c shoal.RetentionChange) error
+	RetentionDue(ctx context.Context, c shoal.RetentionChange) (shoal.RetentionDue, error)
 }
 
 // BillingStore holds plans, credits and invoices; all but the caller's own usage,

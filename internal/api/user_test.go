@@ -48,6 +48,8 @@ func (w *world) walkKeys() {
 // walkStaff makes a user, changes them, and a key of theirs.
 func (w *world) walkStaff() {
 	w.t.Helper()
+	w.get("/v1/admin/retention")
+	w.post("/v1/admin/retention", map[string]any{"file_days": 30, "dry_run": true})
 	made := w.ok(201, "POST", "/v1/admin/users", map[string]any{"email": "Ann@shoal.test", "first_name": "Ann", "workspace_name": "Hers"})
 	user, space := made.str("id"), made.str("workspace")
 	if made.str("email") != "ann@shoal.test" || made.str("key") == "" || made.json["is_staff"] != false {

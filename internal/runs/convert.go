@@ -57,7 +57,7 @@ func (s *Service) Convert(ctx context.Context, raw json.RawMessage) (jobs.Outcom
 		return jobs.Done, nil // another job of this process does it, or is run again if it fails
 	}
 	defer s.exports.end(e.BlobName())
-	if err := s.convert(ctx, &e); err != nil && !errors.Is(err, shoal.ErrRunNotFound) {
+	if err := s.convert(ctx, &e); err != nil && !errors.Is(err, shoal.ErrRunNotFound) && !errors.Is(err, shoal.ErrResultsRemoved) {
 		return jobs.Done, fmt.Errorf("make %s of run %s: %w", e.Format, e.RunID, err)
 	}
 	return jobs.Done, nil

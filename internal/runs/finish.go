@@ -201,10 +201,10 @@ func (s *Service) writeFile(ctx context.Context, e *shoal.Export, cols export.Co
 }
 
 // keep records a file that is written. That of a run which was deleted
-// meanwhile is removed.
+// meanwhile, or whose results were removed, is removed.
 func (s *Service) keep(ctx context.Context, e *shoal.Export) error {
 	err := s.store.SaveExport(ctx, *e)
-	if errors.Is(err, shoal.ErrRunNotFound) {
+	if errors.Is(err, shoal.ErrRunNotFound) || errors.Is(err, shoal.ErrResultsRemoved) {
 		return errors.Join(err, s.blobs.Delete(ctx, e.Blob))
 	}
 	if err != nil {

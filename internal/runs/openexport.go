@@ -53,11 +53,23 @@ func (s *Service) stored(ctx context.Context, run shoal.RunID, form shoal.Export
 // WriteExport writes a run's results to w in the given form as they are read,
 // and returns how many rows it wrote.
 func (s *Service) WriteExport(ctx context.Context, w io.Writer, r *shoal.Run, form shoal.ExportForm) (int64, error) {
+	if !r.ResultsRemovedAt.IsZero() {
+		return 0, shoal.ErrResultsRemoved
+	}
 	cols, err := s.columns(ctx, r, form)
 	if err != nil {
 		return 0, err
 	}
-	return export.Write(ctx, w, form.Format, cols, s.Rows(ctx, r))
+	n, err := export.Write(ctx, w, form.Format, cols, s.Rows(ctx, r))
+	if err != nil {
+		return n, err
+	}
+	// Results that were removed meanwhile must not look like a file's end.
+	now, err := s.store.RunByID(ctx, r.ID)
+	if err == nil && !now.ResultsRemovedAt.IsZero() {
+		err = shoal.ErrResultsRemoved
+	}
+	return n, err
 }
 
 // stream writes an export into the reader that it returns.

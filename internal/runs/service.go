@@ -42,6 +42,8 @@ type Config struct {
 	// Reconcile, Wake and Disk are how often missing slots are given, paused
 	// runs are looked at, and the disk is. 10 s, 2 s and 1 s when 0.
 	Reconcile, Wake, Disk time.Duration
+	// Sweep is how often old results and files are looked for. 15 min when 0.
+	Sweep time.Duration
 	// Drain is how long pages in flight have to commit when a run pauses, and
 	// StopDrain when the process stops. 10 s and 3 s when 0.
 	Drain, StopDrain time.Duration
@@ -51,7 +53,7 @@ func (c *Config) setDefaults() {
 	for at, or := range map[*time.Duration]time.Duration{
 		&c.Stall: 5 * time.Minute, &c.SlotTime: 20 * time.Second, &c.LeaseTTL: 20 * time.Second,
 		&c.Heartbeat: 5 * time.Second, &c.Reconcile: 10 * time.Second, &c.Wake: 2 * time.Second,
-		&c.Disk: time.Second, &c.Drain: 10 * time.Second, &c.StopDrain: 3 * time.Second,
+		&c.Sweep: 15 * time.Minute, &c.Disk: time.Second, &c.Drain: 10 * time.Second, &c.StopDrain: 3 * time.Second,
 	} {
 		if *at <= 0 {
 			*at = or

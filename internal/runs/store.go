@@ -100,7 +100,16 @@ type Store interface {
 	// warning as the squid's message and as a note.
 	HealthBefore(ctx context.Context, run shoal.RunID, limit int) ([]shoal.Health, error)
 	SaveHealth(ctx context.Context, h shoal.Health) error
-	// SaveExport records an export file.
+	// ExpiredRuns returns squids of which runs have results that the rules of
+	// retention keep no longer, and RemoveResults removes a bounded number of runs'
+	// results; it reports whether there are more. StaleExports returns files that
+	// they keep no longer, and ForgetExport removes the row of one.
+	ExpiredRuns(ctx context.Context, limit int) ([]shoal.ExpiredRuns, error)
+	RemoveResults(ctx context.Context, x shoal.ExpiredRuns) (more bool, err error)
+	StaleExports(ctx context.Context, limit int) ([]shoal.Export, error)
+	ForgetExport(ctx context.Context, run shoal.RunID, format shoal.Format, variant string) error
+	// SaveExport records a file that is complete; ErrRunNotFound and
+	// ErrResultsRemoved when nobody wants it any more.
 	SaveExport(ctx context.Context, e shoal.Export) error
 	// WantExport has a file made in the background unless it is there or on its
 	// way; missing says that a complete one is gone. ExportRow returns it in

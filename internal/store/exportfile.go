@@ -42,12 +42,17 @@ func formText(f *shoal.ExportForm) (string, error) {
 	return string(b), err
 }
 
-// exportRun is the number of a run that stands, locked against being deleted;
-// ErrRunNotFound.
+// exportRun is the number of a run that stands and has its results, locked
+// against being deleted; ErrRunNotFound and ErrResultsRemoved.
 func (s *Store) exportRun(ctx context.Context, tx *sql.Tx, run shoal.RunID) (pk int64, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT pk FROM runs WHERE id = $1 AND deleted_at = 0`+s.db.dialect.forUpdate(), string(run)).Scan(&pk)
+	var removed int64
+	const q = `SELECT pk, results_removed_at FROM runs WHERE id = $1 AND deleted_at = 0`
+	err = tx.QueryRowContext(ctx, q+s.db.dialect.forUpdate(), string(run)).Scan(&pk, &removed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, shoal.ErrRunNotFound
+	}
+	if err == nil && removed > 0 {
+		err = shoal.ErrResultsRemoved
 	}
 	return pk, err
 }

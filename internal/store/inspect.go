@@ -135,7 +135,7 @@ func (i *Inspection) Jobs(ctx context.Context) ([]jobs.Pile, int, error) {
 // Files calls f with the name of each stored file of the newest exports and
 // uploads that the database names, at most limit of each.
 func (i *Inspection) Files(ctx context.Context, limit int, f func(blob string)) error {
-	const q = `SELECT blob FROM (SELECT blob FROM exports ORDER BY created_at DESC LIMIT $1) AS e
+	const q = `SELECT blob FROM (SELECT blob FROM exports WHERE state = 'done' ORDER BY created_at DESC LIMIT $1) AS e
 		UNION ALL SELECT blob FROM (SELECT blob FROM task_uploads WHERE state IN ('PENDING', 'PROGRESS') ORDER BY pk DESC LIMIT $1) AS u`
 	_, err := collect(ctx, i.db, func(r scanner) (struct{}, error) {
 		var name string

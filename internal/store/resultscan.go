@@ -105,10 +105,10 @@ func (s *Store) RunLacks(ctx context.Context, r *shoal.Run) (l shoal.RunLacks, e
 
 const (
 	// completeRun finds the newest earlier run that collected completely.
-	completeRun = `SELECT pk FROM runs WHERE squid_pk = $1 AND pk < $2 AND deleted_at = 0
+	completeRun = `SELECT pk FROM runs WHERE squid_pk = $1 AND pk < $2 AND deleted_at = 0 AND results_removed_at = 0
 		AND status = 'done' AND tasks_failed = 0 ORDER BY pk DESC LIMIT 1`
 	// endedRun finds the newest earlier run that has ended in any way.
-	endedRun = `SELECT pk FROM runs WHERE squid_pk = $1 AND pk < $2 AND deleted_at = 0
+	endedRun = `SELECT pk FROM runs WHERE squid_pk = $1 AND pk < $2 AND deleted_at = 0 AND results_removed_at = 0
 		AND status IN ('done', 'aborted', 'error') ORDER BY pk DESC LIMIT 1`
 )
 

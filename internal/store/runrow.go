@@ -30,7 +30,7 @@ const runColumns = `r.pk, r.id, w.id, r.workspace_pk, r.squid_pk, s.id, r.crawle
 	r.total_results, r.unique_results, r.total_requests, r.failed_requests, r.known_requests, r.bytes_fetched,
 	r.tasks_total, r.tasks_done, r.tasks_failed, r.tasks_unreached, r.credits_used, r.first_seq, r.last_seq,
 	r.last_progress_at, r.current_task, r.export_done, r.export_time, r.export_count,
-	r.email_done, r.email_time, r.event_seq, r.frontier_seq, r.slots, r.deleted_at`
+	r.email_done, r.email_time, r.event_seq, r.frontier_seq, r.slots, r.deleted_at, r.results_removed_at`
 
 // runFrom is the FROM clause that runColumns need.
 const runFrom = ` FROM runs r JOIN workspaces w ON w.pk = r.workspace_pk JOIN squids s ON s.pk = r.squid_pk`
@@ -49,7 +49,7 @@ func scanRun(row scanner) (*runRow, error) {
 		&r.TotalResults, &r.UniqueResults, &r.TotalRequests, &r.FailedRequests, &r.KnownRequests, &r.BytesFetched,
 		&r.TasksTotal, &r.TasksDone, &r.TasksFailed, &r.TasksUnreached, &r.CreditsUsed, &r.FirstSeq, &r.LastSeq,
 		t.into(&r.LastProgressAt), &r.CurrentTask, &r.ExportDone, t.into(&r.ExportTime), &r.ExportCount,
-		&r.EmailDone, t.into(&r.EmailTime), &r.EventSeq, &r.frontierSeq, &r.slots, &deletedAt)
+		&r.EmailDone, t.into(&r.EmailTime), &r.EventSeq, &r.frontierSeq, &r.slots, &deletedAt, t.into(&r.ResultsRemovedAt))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, shoal.ErrRunNotFound
 	}
