@@ -1,6 +1,6 @@
 // Package blob keeps files by name: exports on their way out, uploads on
 // their way in. A file appears whole or not at all and is never changed after.
-// Dir keeps them in a directory; the interface has room for an object store.
+// Dir keeps them in a directory of this machine, S3 in a bucket.
 package blob
 
 import (

@@ -41,13 +41,17 @@ func (s *Service) stored(ctx context.Context, run shoal.RunID, form shoal.Export
 		return nil, err
 	}
 	o, err := s.blobs.Open(ctx, e.Blob)
-	if errors.Is(err, blob.ErrNotFound) {
+	if err != nil {
+		if !errors.Is(err, blob.ErrNotFound) {
+			// Where the files are does not answer, and the rows are here.
+			s.log.Warn("a file of results cannot be opened and is read from the rows", "file", e.Blob, "err", err)
+		}
 		return nil, nil
 	}
-	if err == nil {
-		err = s.store.UseExport(ctx, &e)
+	if err := s.store.UseExport(ctx, &e); err != nil {
+		return nil, errors.Join(err, o.Close())
 	}
-	return o, err
+	return o, nil
 }
 
 // WriteExport writes a run's results to w in the given form as they are read,

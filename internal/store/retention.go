@@ -271,13 +271,13 @@ func (s *Store) oldRuns(ctx context.Context, tx *sql.Tx, x shoal.ExpiredRuns) (i
 		last  int64
 	}
 	const q = `SELECT id, ended_at, last_seq FROM runs WHERE squid_pk = $1 AND deleted_at = 0 AND results_removed_at = 0
-		AND last_seq > first_seq ORDER BY pk LIMIT $2`
+		AND ended_at > 0 AND last_seq > first_seq ORDER BY pk LIMIT $2`
 	runs, err := collect(ctx, tx, func(row scanner) (o old, err error) { return o, row.Scan(&o.id, &o.ended, &o.last) }, q, x.SquidPK, removeRuns)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read old runs: %w", err)
 	}
 	for _, r := range runs {
-		if r.ended == 0 || r.ended >= micros(x.Before) {
+		if r.ended >= micros(x.Before) {
 			break
 		}
 		ids, floor = append(ids, r.id), max(floor, r.last)
