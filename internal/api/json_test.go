@@ -100,7 +100,7 @@ func TestAppendRunIsWhatAnEncoderWouldWrite(t *testing.T) {
 		"credit_used": 1.25, "origin": "user", "status": "paused", "total_results": 7.0, "total_unique_results": 5.0,
 		"export_done": true, "export_time": ts, "done_reason": "no_credits_left", "done_reason_desc": "say \"why\"\n",
 		"squid": "b", "crawler_id": "c", "next_launch_at": ts, "shared": true, "is_done": false, "force_launch": true,
-		"export_count": 2.0, "email_done": true, "email_time": ts, "email_verification": nil}
+		"export_count": 2.0, "email_done": true, "email_time": ts, "email_verification": nil, "results_removed_at": nil}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
