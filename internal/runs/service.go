@@ -120,6 +120,7 @@ func (s *Service) Run(ctx context.Context) error {
 	wg.Go(func() { s.every(ctx, s.config.Reconcile, "reconcile runs", s.reconcile) })
 	wg.Go(func() { s.every(ctx, s.config.Wake, "wake paused runs", s.wakeDue) })
 	wg.Go(func() { s.every(ctx, s.config.Wake, "look at accounts", s.watchAccounts) })
+	wg.Go(func() { s.every(ctx, s.config.Sweep, "throw away what is old", s.sweep) })
 	wg.Go(func() { s.every(ctx, s.config.Stall/4, "look for stalled runs", s.lookForStalls) })
 	wg.Go(func() { s.every(ctx, s.config.Disk, "watch the disk", s.disk.look) })
 	<-ctx.Done()
