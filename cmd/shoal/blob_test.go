@@ -59,7 +59,7 @@ func TestFilesInABucket(t *testing.T) {
 	if download() != csv {
 		t.Error("the download while the bucket is away is not what it was")
 	}
-	srv.doctor(t, "The account is closed")
+	srv.doctor(t, "answered 403 AccessDenied") // HEAD brings no words of the server
 	second := srv.begin("bookshop", site(t, fixtures.Bookshop(fixtures.Options{Count: 60}))+"/", 4)
 	r := srv.await(second, time.Minute, func(r *client.Run) bool { return r.IsDone })
 	if r.Reason() != "export_failed" || !strings.Contains(r.Desc(), "AccountProblem") || strings.Contains(r.Desc(), "topsecret") {
