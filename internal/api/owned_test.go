@@ -213,14 +213,15 @@ func (op operation) body(own things) any {
 	return nil
 }
 
-// properties returns the names of the parts of op's JSON body, without objects.
+// properties returns the names of the parts of op's JSON body, without objects
+// and what only answers have.
 func (op operation) properties() []string {
 	if op.RequestBody == nil || op.RequestBody.Value.Content["application/json"] == nil {
 		return nil
 	}
 	var names []string
 	for name, p := range op.RequestBody.Value.Content["application/json"].Schema.Value.Properties {
-		if !p.Value.Type.Includes("object") {
+		if !p.Value.Type.Includes("object") && !p.Value.ReadOnly {
 			names = append(names, name)
 		}
 	}
