@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -36,6 +37,7 @@ func (s *pgSession) copy(r *Report) error {
 	defer stop()
 	c := &copier{session: s, next: next, reader: newReader(s.plan)}
 	_, err := s.conn.CopyFrom(s.ctx, c, "COPY pg_temp.shoal_rows (n"+names.String()+") FROM STDIN")
+	c.finish()
 	r.Rows, r.Cleaned = c.rows, c.reader.cleaned
 	if c.err != nil {
 		return c.err
@@ -48,6 +50,10 @@ func (s *pgSession) copy(r *Report) error {
 
 // copier reads rows as COPY takes them: a line each, values between tabs.
 type copier struct {
+	// mu is held while rows are read: a connection that breaks may return from
+	// CopyFrom while its goroutine still reads.
+	mu      sync.Mutex
+	over    bool // nothing more is read
 	session *pgSession
 	next    func() (*shoal.Result, error, bool)
 	reader  *reader
@@ -63,6 +69,11 @@ var errGivenUp = errors.New("given up")
 
 // Read is called by the connection whenever the server has taken what it had.
 func (c *copier) Read(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return 0, errGivenUp
+	}
 	c.session.wait(c.session.Stall)
 	if c.sent == len(c.buf) {
 		c.buf, c.sent = c.buf[:0], 0
@@ -85,6 +96,13 @@ func (c *copier) Read(b []byte) (int, error) {
 	n := copy(b, c.buf[c.sent:])
 	c.sent += n
 	return n, nil
+}
+
+// finish waits for a read under way and lets no other begin.
+func (c *copier) finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
 }
 
 func (c *copier) add(row *shoal.Result) error {
