@@ -44,4 +44,4 @@ const exampleRun = `{"id":"300e9c5c127d421c90f431478d9a2cfb","object":"run","cre
 "started_at":null,"ended_at":null,"duration":0.5,"credit_used":1,"origin":"user","status":"running","total_results":3,
 "total_unique_results":2,"export_done":false,"export_time":null,"done_reason":null,"done_reason_desc":null,
 "squid":"300e9c5c127d421c90f431478d9a2cfc","crawler_id":"300e9c5c127d421c90f431478d9a2cfd","next_launch_at":null,
-"shared":false,"is_done":false,"force_launch":false,"export_count":0,"email_done":false,"email_time":null,"email_verification":null}`
+"shared":false,"is_done":false,"force_launch":false,"export_count":0,"email_done":false,"email_time":null,"email_verification":null,"results_removed_at":null}`

@@ -47,7 +47,8 @@ func explain(err error, host string, within time.Duration) string {
 		return fmt.Sprintf("%s refuses the connection: nothing listens at that port, or a firewall rejects it", host)
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return fmt.Sprintf("There is no way to %s from here: check the address and this machine's network", host)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE),
+		errors.Is(err, net.ErrClosed): // the transport closes what the other side has ended
 		return fmt.Sprintf("%s closed the connection before it answered", host)
 	}
 	return clip(err.Error(), maxDetail)
