@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -20,9 +21,12 @@ import (
 // meets, and from there into the table by one statement.
 type postgres struct {
 	Options
-	at    *address
-	conns []net.Conn // that led to the server, until it let us
-	in    bool       // it has; what is dialled now asks it to end a statement
+	at *address
+	// mu guards the connections: the driver dials on its own when it asks the
+	// server, in the background, to end a statement.
+	mu    sync.Mutex
+	conns []net.Conn // dialled to log in
+	in    bool       // it has, or given up; what is dialled now asks it to end a statement
 }
 
 const pgQuote = `"`
@@ -40,7 +44,7 @@ func (b *postgres) load(ctx context.Context, j *Job) (Report, error) {
 	if err != nil {
 		return Report{}, b.explain(err)
 	}
-	b.in = true
+	b.loggedIn()
 	s := &pgSession{postgres: b, job: j, plan: p, conn: conn, patience: newPatience(ctx, b.Stall)}
 	defer s.stop()
 	report, err := s.load()
@@ -55,9 +59,35 @@ func (b *postgres) load(ctx context.Context, j *Job) (Report, error) {
 // hangUp closes what is left of the connections: the server is not to hold a
 // transaction because of one that is given up.
 func (b *postgres) hangUp() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.in = true
 	for _, conn := range b.conns {
 		conn.Close()
 	}
+}
+
+// loggedIn says that what is dialled from now on is not the connection.
+func (b *postgres) loggedIn() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.in = true
+}
+
+// dialled keeps a connection to be closed.
+func (b *postgres) dialled(conn net.Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.in {
+		b.conns = append(b.conns, conn)
+	}
+}
+
+// reached reports whether the server took a connection.
+func (b *postgres) reached() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.conns) > 0
 }
 
 // connect logs in.
@@ -81,8 +111,8 @@ func (b *postgres) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // Dial looks it up
 	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := b.Dial(ctx, network, address)
-		if err == nil && !b.in {
-			b.conns = append(b.conns, conn)
+		if err == nil {
+			b.dialled(conn)
 		}
 		return conn, err
 	}
@@ -95,7 +125,7 @@ func (b *postgres) connect(ctx context.Context) (*pgconn.PgConn, error) {
 	}
 	if c.TLSConfig = b.at.tls(); c.TLSConfig != nil {
 		conn, err := pgconn.ConnectConfig(ctx, c)
-		if err == nil || b.at.mode != sslPrefer || len(b.conns) == 0 || ctx.Err() != nil || !plainMayDo(err) {
+		if err == nil || b.at.mode != sslPrefer || !b.reached() || ctx.Err() != nil || !plainMayDo(err) {
 			return conn, timedOut(ctx, err)
 		}
 		c.TLSConfig = nil
