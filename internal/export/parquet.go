@@ -19,8 +19,9 @@ const (
 	// with an underscore.
 	overflowColumn = "_other"
 	// groupBytes is how much of rows a row group holds, before compression. It
-	// bounds the memory, as a group is written when it is whole.
-	groupBytes = 4 << 20
+	// bounds the memory, as a group is written when it is whole; more and smaller
+	// groups would need more for what the file's end says of each.
+	groupBytes = 6 << 20
 	// pageBytes is how much of one column is compressed at once.
 	pageBytes = 64 << 10
 	// windowBytes is how far back zstd looks: a page is rarely larger.
