@@ -87,7 +87,8 @@ type Document struct {
 	names nameTable
 
 	// Quirks is whether the page is shown in quirks mode (§ 13.2.6.4.1). It
-	// decides whether class names and ids are compared without case.
+	// decides whether a table closes a paragraph. Browsers compare class names
+	// and ids without case then; selectors here do not.
 	Quirks bool
 	// XML is whether the document was made of an XML page, whose names may have
 	// prefixes.
