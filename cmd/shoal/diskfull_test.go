@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -44,12 +45,7 @@ func TestDiskFullUnwatched(t *testing.T) {
 // awaitLog waits until the server has logged text.
 func (s *server) awaitLog(text string, within time.Duration) {
 	s.t.Helper()
-	for deadline := time.Now().Add(within); !strings.Contains(s.log.tail(1<<20), text); {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("the server's log has no %q after %v", text, within)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	awaitLook(s.t, within, "the server's log has "+text, func(context.Context) bool { return strings.Contains(s.log.tail(1<<20), text) })
 }
 
 // fill writes a file until the disk has no room, and returns its length.
